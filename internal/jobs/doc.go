@@ -1,0 +1,2 @@
+// Package jobs is the domain.
+package jobs
