@@ -37,7 +37,7 @@ type JobCommand struct {
 	Margin     time.Duration // claim: a lease is over only so long after its end (clock skew); also added to due_at
 	MaxCrashes int           // claim: a stolen job with so many crashes is dead
 
-	DueAt time.Time // ensure, ring, replay: when the reconciler rings
+	DueAt time.Time // ensure, ring, replay, fail to retry or pending: when the reconciler rings (fail: zero means at RunAt)
 
 	Stage    Stage    // renew
 	Progress Progress // renew
@@ -239,7 +239,10 @@ func fail(j Job, c JobCommand) (Job, bool, error) {
 	}
 	j.State = c.To
 	j.Owner, j.LeaseUntil = "", time.Time{}
-	j.RunAt, j.DueAt = c.RunAt, c.RunAt
+	j.RunAt, j.DueAt = c.RunAt, c.DueAt
+	if j.DueAt.IsZero() {
+		j.DueAt = c.RunAt
+	}
 	j.Stage, j.Progress = "", Progress{}
 	j.UpdatedAt = c.Now
 	return j, true, nil
