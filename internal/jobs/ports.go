@@ -51,6 +51,10 @@ type JobOutcome struct {
 	Job     Job
 	Changed bool
 	Err     error
+
+	// Set only by adapters that heed JobCommand.FanOut.
+	Finished []Operation // what was ended in the same transaction
+	Closed   bool        // nothing waits any more, and the job is closed
 }
 
 // OperationOutcome is the answer to an OperationCommand.

@@ -52,6 +52,12 @@ type JobCommand struct {
 	Refund   bool      // fail: the attempt is not charged
 	Crash    bool      // fail: counts as a crash
 
+	// FanOut lets an adapter that can do it in the same transaction end up to so
+	// many operations that wait for the job (commit, fail to dead), each as
+	// FinishCommand and TransitionOperation say with due DueAt, and close the job
+	// if none is left. Adapters that can not ignore it.
+	FanOut int
+
 	Requester string // ensure
 	Trace     string // ensure
 }

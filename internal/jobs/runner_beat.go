@@ -1,0 +1,88 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// beat renews the leases of all jobs in hand (W6), in one call a tick. A lease
+// is renewed at a third of its time, or earlier when there is fresh progress to
+// show. Work whose lease is lost is stopped at once and writes nothing.
+func (r *Runner) beat(ctx context.Context) {
+	tick := time.NewTicker(max(min(r.ProgressEvery, r.Lease/3)/2, 5*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.renew(ctx)
+		}
+	}
+}
+
+func (r *Runner) renew(ctx context.Context) {
+	now := r.Now()
+	ctx, cancel := context.WithTimeout(ctx, r.Lease/3)
+	defer cancel()
+	var (
+		due      []*attempt
+		commands []JobCommand
+		extend   []Delivery
+	)
+	for _, a := range r.attempts() {
+		if r.Queue.Held() && now.Sub(a.extended) >= r.Lease/3 {
+			a.extended = now
+			extend = append(extend, a.delivery)
+		}
+		a.mu.Lock()
+		since := now.Sub(a.renewed)
+		if since >= r.Lease/3 || a.fresh && since >= r.ProgressEvery {
+			due = append(due, a)
+			commands = append(commands, JobCommand{
+				Kind: JobRenew, Key: a.job.Key, Now: now, Fence: a.job.Fence, Token: a.job.Token,
+				Until: now.Add(r.Lease), Stage: a.stage, Progress: a.progress, Info: a.info,
+			})
+			a.fresh = false
+		}
+		a.mu.Unlock()
+	}
+	if len(extend) > 0 {
+		// A delivery that can not be held any longer is no reason to stop: the
+		// next holder of the message finds the job busy.
+		r.Queue.Extend(ctx, extend, r.Lease)
+	}
+	if len(commands) == 0 {
+		return
+	}
+	outcomes, err := r.Store.ApplyJobs(ctx, commands)
+	for i, a := range due {
+		switch {
+		case err == nil && outcomes[i].Err == nil:
+			a.renewed, a.leaseUntil = now, commands[i].Until
+		case err == nil && (errors.Is(outcomes[i].Err, ErrFenced) || errors.Is(outcomes[i].Err, ErrNotFound)):
+			if outcomes[i].Job.State == JobCancelled {
+				a.stop(ErrCancelled)
+				continue
+			}
+			r.Observer.LeaseLost(a.job)
+			a.stop(ErrLeaseLost)
+		case !r.Now().Before(a.leaseUntil.Add(-r.Lease / 6)):
+			// The store can not be reached and the lease is about to end: stop
+			// while nobody else can have it.
+			r.Observer.LeaseLost(a.job)
+			a.stop(ErrLeaseLost)
+		}
+	}
+}
+
+func (r *Runner) attempts() []*attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*attempt, 0, len(r.running))
+	for _, a := range r.running {
+		all = append(all, a)
+	}
+	return all
+}
