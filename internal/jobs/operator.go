@@ -1,0 +1,120 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// OperatorConfig holds what an Operator needs; all but Now must be set.
+type OperatorConfig struct {
+	Store    Store
+	Finisher *Finisher
+	Bell     *Bell
+	Now      func() time.Time
+}
+
+// Operator carries out what people wish: cancel and replay.
+type Operator struct{ OperatorConfig }
+
+// NewOperator fills in the defaults.
+func NewOperator(c OperatorConfig) *Operator {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Operator{c}
+}
+
+// CancelOperation takes one request back. The job goes on as long as anybody
+// else waits for it. ErrNotFound; ErrEnded with the operation as it is when it
+// was over before.
+func (p *Operator) CancelOperation(ctx context.Context, id string) (Operation, error) {
+	o, err := p.Store.Operation(ctx, id)
+	if err != nil {
+		return o, err
+	}
+	cancelled, err := p.Finisher.Cancel(ctx, o, "cancelled on request")
+	if err != nil {
+		if errors.Is(err, ErrEnded) && cancelled.State == OperationCancelled {
+			return cancelled, nil // asked twice
+		}
+		return cancelled, err
+	}
+	others, err := p.Store.OperationsOf(ctx, o.Key, OperationWaiting, "", 1)
+	if err != nil || len(others) > 0 {
+		return cancelled, nil // the job goes on; what could not be read is not our business to stop
+	}
+	// Whoever attaches between the look and the stop finds the job cancelled and
+	// begins it again.
+	if j, err := p.Store.Job(ctx, o.Key); err == nil && !j.State.Ended() {
+		_ = p.stop(ctx, j) // the wish is recorded; a job that nobody waits for does no harm
+	}
+	return cancelled, nil
+}
+
+// CancelJob takes back every request that waits for a job, and stops it.
+// ErrNotFound; ErrEnded when it was over before.
+func (p *Operator) CancelJob(ctx context.Context, key Key) (Job, error) {
+	j, err := p.Store.Job(ctx, key)
+	if err != nil {
+		return j, err
+	}
+	if j.State.Ended() {
+		if j.State == JobCancelled {
+			return j, nil
+		}
+		return j, ErrEnded
+	}
+	for {
+		waiting, err := p.Store.OperationsOf(ctx, key, OperationWaiting, "", p.Finisher.Page)
+		if err != nil {
+			return j, fmt.Errorf("waiting operations: %w", err)
+		}
+		for _, o := range waiting {
+			if _, err := p.Finisher.Cancel(ctx, o, "cancelled by an operator"); err != nil &&
+				!errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
+				return j, fmt.Errorf("cancel operation %s: %w", o.ID, err)
+			}
+		}
+		if len(waiting) < p.Finisher.Page {
+			break
+		}
+	}
+	if err := p.stop(ctx, j); err != nil {
+		return j, err
+	}
+	return p.Store.Job(ctx, key)
+}
+
+// stop ends the job. A worker that has it learns so at its next renewal.
+func (p *Operator) stop(ctx context.Context, j Job) error {
+	out, err := applyJob(ctx, p.Store, JobCommand{Kind: JobCancel, Key: j.Key, Now: p.Now(), Generation: j.Generation})
+	if err != nil {
+		return fmt.Errorf("cancel job: %w", err)
+	}
+	return p.Finisher.FanOut(ctx, []Job{out.Job})
+}
+
+// Replay begins a dead or cancelled job again, in a new generation with fresh
+// attempts; the operations that it failed wait again and will end anew.
+// ErrNotFound, ErrState, ErrStale (somebody else was faster).
+func (p *Operator) Replay(ctx context.Context, key Key) (Job, error) {
+	j, err := p.Store.Job(ctx, key)
+	if err != nil {
+		return j, err
+	}
+	now := p.Now()
+	out, err := applyJob(ctx, p.Store, JobCommand{
+		Kind: JobReplay, Key: key, Now: now, Generation: j.Generation, DueAt: now.Add(p.Finisher.Grace),
+	})
+	if err != nil {
+		return out.Job, err
+	}
+	// Should this process stop here, the reconciler finds the mark and goes on.
+	if err := p.Finisher.Reopen(ctx, out.Job); err != nil {
+		return out.Job, fmt.Errorf("the job is replayed; its operations follow: %w", err)
+	}
+	p.Bell.Ring(out.Job, 0)
+	return p.Store.Job(ctx, key)
+}
