@@ -97,15 +97,16 @@ func AsError(err error) *Error {
 // Refusals of conditional writes, found with errors.Is. The outcome that carries
 // one holds the record as it was found.
 var (
-	ErrNotFound = errors.New("no such record")
-	ErrFenced   = errors.New("somebody else holds the job")              // stale fence or token
-	ErrBusy     = errors.New("the job is running under a live lease")    // claim
-	ErrNotDue   = errors.New("the job is not due yet")                   // claim, ring
-	ErrEnded    = errors.New("the job or operation has ended")           // claim, finish, cancel
-	ErrState    = errors.New("not possible in this state")               // replay, close, reopen, discard
-	ErrStale    = errors.New("the generation has moved on")              // replay, close, published
-	ErrConflict = errors.New("the note was changed by somebody else")    // notes
-	ErrUnsent   = errors.New("the event of the last end is not out yet") // reopen
+	ErrNotFound  = errors.New("no such record")
+	ErrFenced    = errors.New("somebody else holds the job")           // stale fence or token
+	ErrBusy      = errors.New("the job is running under a live lease") // claim
+	ErrNotDue    = errors.New("the job is not due yet")                // claim, ring
+	ErrEnded     = errors.New("the job or operation has ended")        // claim, finish, cancel
+	ErrState     = errors.New("not possible in this state")            // replay, close, reopen, discard
+	ErrStale     = errors.New("the generation has moved on")           // replay, close, published
+	ErrConflict  = errors.New("the note was changed by somebody else") // notes
+	ErrBadCursor = errors.New("not a cursor of this list")
+	ErrUnsent    = errors.New("the event of the last end is not out yet") // reopen
 )
 
 // ErrUnavailable is wrapped by every error of a store, queue or blob adapter

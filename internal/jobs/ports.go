@@ -71,7 +71,8 @@ type Due struct {
 }
 
 // Desk is how people look at the records: lists may be stale by seconds and
-// never take part in a decision of the protocol.
+// never take part in a decision of the protocol. A cursor that is not the
+// list's own is ErrBadCursor.
 type Desk interface {
 	// Jobs lists jobs that match the filter, the newest update first. cursor is
 	// "" or what the last call returned; an empty next means the end.

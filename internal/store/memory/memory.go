@@ -6,7 +6,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"sort"
 	"strconv"
 	"strings"
@@ -153,7 +152,9 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (jobs.Due, er
 			due.Operations = append(due.Operations, o)
 		}
 	}
-	sort.Slice(due.Jobs, func(i, j int) bool { return earlier(due.Jobs[i].DueAt, due.Jobs[j].DueAt, due.Jobs[i].Key.String(), due.Jobs[j].Key.String()) })
+	sort.Slice(due.Jobs, func(i, j int) bool {
+		return earlier(due.Jobs[i].DueAt, due.Jobs[j].DueAt, due.Jobs[i].Key.String(), due.Jobs[j].Key.String())
+	})
 	sort.Slice(due.Operations, func(i, j int) bool {
 		return earlier(due.Operations[i].DueAt, due.Operations[j].DueAt, due.Operations[i].ID, due.Operations[j].ID)
 	})
@@ -210,9 +211,6 @@ func matches(j jobs.Job, f jobs.JobFilter) bool {
 		(f.Text == "" || strings.Contains(text, strings.ToLower(f.Text)))
 }
 
-// ErrBadCursor is returned for a cursor that is not ours.
-var ErrBadCursor = errors.New("not a cursor of this list")
-
 // Events implements jobs.Desk.
 func (s *Store) Events(ctx context.Context, cursor string, limit int) ([]jobs.Operation, string, error) {
 	if err := ctx.Err(); err != nil {
@@ -224,7 +222,7 @@ func (s *Store) Events(ctx context.Context, cursor string, limit int) ([]jobs.Op
 	if cursor != "" {
 		n, err := strconv.Atoi(cursor)
 		if err != nil || n < 0 || n > len(s.log) {
-			return nil, "", ErrBadCursor
+			return nil, "", jobs.ErrBadCursor
 		}
 		from = n
 	}
