@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/butakero/butakero/internal/jobs"
+)
+
+// metrics is what operators see of the work. No label holds an id.
+type metrics struct {
+	registry *prometheus.Registry
+
+	claimed     prometheus.Counter
+	ringToClaim prometheus.Histogram
+	attempts    *prometheus.CounterVec
+	attemptTime *prometheus.HistogramVec
+	writeTime   prometheus.Histogram
+	leasesLost  prometheus.Counter
+	quarantined prometheus.Counter
+	repairs     *prometheus.CounterVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		claimed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "butakero_jobs_claimed_total", Help: "Jobs that this worker took.",
+		}),
+		ringToClaim: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "butakero_message_to_claim_seconds", Help: "Age of the message when its job was claimed.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
+		}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "butakero_attempts_total", Help: "Attempts by what became of the job, and by class and code of the failure.",
+		}, []string{"outcome", "class", "code"}),
+		attemptTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "butakero_job_seconds", Help: "Time from asking for a generation of a job to its end.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 4, 12),
+		}, []string{"outcome"}),
+		writeTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "butakero_settle_seconds", Help: "Time to write how an attempt ended.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
+		}),
+		leasesLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "butakero_leases_lost_total", Help: "Attempts that were stopped or refused because somebody else has the job.",
+		}),
+		quarantined: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "butakero_messages_quarantined_total", Help: "Messages that could not be decoded and are kept aside.",
+		}),
+		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "butakero_repairs_total", Help: "What the reconciler found and repaired, by kind.",
+		}, []string{"kind"}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.claimed, m.ringToClaim, m.attempts, m.attemptTime, m.writeTime, m.leasesLost, m.quarantined, m.repairs,
+	)
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Claimed implements jobs.Observer.
+func (m *metrics) Claimed(_ jobs.Job, d jobs.Delivery) {
+	m.claimed.Inc()
+	if !d.Sent.IsZero() {
+		m.ringToClaim.Observe(max(0, time.Since(d.Sent).Seconds()))
+	}
+}
+
+// Settled implements jobs.Observer.
+func (m *metrics) Settled(j jobs.Job, c jobs.JobCommand, took time.Duration) {
+	m.writeTime.Observe(took.Seconds())
+	class, code := "", ""
+	if c.Failure != nil {
+		class, code = string(c.Failure.Class), c.Failure.Code
+	}
+	m.attempts.WithLabelValues(string(j.State), class, code).Inc()
+	if j.State.Ended() {
+		m.attemptTime.WithLabelValues(string(j.State)).Observe(max(0, j.EndedAt.Sub(j.GenerationAt).Seconds()))
+	}
+}
+
+// LeaseLost implements jobs.Observer.
+func (m *metrics) LeaseLost(jobs.Job) { m.leasesLost.Inc() }
+
+// Quarantined implements jobs.Observer.
+func (m *metrics) Quarantined(jobs.Delivery) { m.quarantined.Inc() }
+
+// Repaired implements jobs.Observer.
+func (m *metrics) Repaired(r jobs.Repair) { m.repairs.WithLabelValues(string(r)).Inc() }
+
+// watchWorker adds what one worker knows of itself.
+func (m *metrics) watchWorker(r *jobs.Runner) {
+	m.gauge("butakero_slots", "Songs that this worker can make at a time.", func() float64 {
+		_, slots := r.Running()
+		return float64(slots)
+	})
+	m.gauge("butakero_slots_busy", "Slots of this worker in use.", func() float64 {
+		busy, _ := r.Running()
+		return float64(busy)
+	})
+	m.gauge("butakero_worker_unfit", "1 while this worker takes no jobs (disk full, ffmpeg missing).", func() float64 {
+		if r.Unfit() != nil {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (m *metrics) watchBell(b *jobs.Bell) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "butakero_messages_dropped_total", Help: "Messages that could not be sent; the reconciler rings instead.",
+	}, func() float64 { return float64(b.Dropped()) }))
+}
+
+func (m *metrics) gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
+// watchBacklog adds the state of the queue as the records tell it. It is
+// counted at most once in statsAge, however often it is asked for.
+func (m *metrics) watchBacklog(desk jobs.Desk, queue jobs.Queue) {
+	m.registry.MustRegister(&backlog{desk: desk, queue: queue, now: time.Now})
+}
+
+const statsAge = 5 * time.Second
+
+// backlog is a prometheus.Collector over jobs.Stats.
+type backlog struct {
+	desk  jobs.Desk
+	queue jobs.Queue
+	now   func() time.Time
+
+	mu    sync.Mutex
+	read  time.Time
+	stats jobs.Stats
+	depth jobs.Depth
+	err   error
+}
+
+var (
+	jobsDesc    = prometheus.NewDesc("butakero_jobs", "Jobs by state, as the store counts them.", []string{"state"}, nil)
+	waitingDesc = prometheus.NewDesc("butakero_operations_waiting", "Accepted requests that have not ended.", nil, nil)
+	eventsDesc  = prometheus.NewDesc("butakero_events_pending", "Ended operations whose event is not out.", nil, nil)
+	oldestDesc  = prometheus.NewDesc("butakero_oldest_pending_seconds", "Age of the oldest job that waits for a worker.", nil, nil)
+	depthDesc   = prometheus.NewDesc("butakero_queue_messages", "Messages by state, as the queue counts them; -1 where it can not tell.", []string{"state"}, nil)
+	upDesc      = prometheus.NewDesc("butakero_store_up", "1 while the store answers.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, upDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (b *backlog) Collect(ch chan<- prometheus.Metric) {
+	stats, depth, err := b.count()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if err != nil {
+		gauge(upDesc, 0)
+		return
+	}
+	gauge(upDesc, 1)
+	for _, s := range []jobs.JobState{jobs.JobPending, jobs.JobRunning, jobs.JobRetry, jobs.JobDone, jobs.JobDead, jobs.JobCancelled} {
+		gauge(jobsDesc, float64(stats.Jobs[s]), string(s))
+	}
+	gauge(waitingDesc, float64(stats.Waiting))
+	gauge(eventsDesc, float64(stats.PendingEvents))
+	age := 0.0
+	if !stats.OldestPending.IsZero() {
+		age = max(0, b.now().Sub(stats.OldestPending).Seconds())
+	}
+	gauge(oldestDesc, age)
+	gauge(depthDesc, float64(depth.Visible), "visible")
+	gauge(depthDesc, float64(depth.InFlight), "in_flight")
+	gauge(depthDesc, float64(depth.Delayed), "delayed")
+}
+
+func (b *backlog) count() (jobs.Stats, jobs.Depth, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	if !b.read.IsZero() && now.Sub(b.read) < statsAge {
+		return b.stats, b.depth, b.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statsAge)
+	defer cancel()
+	b.read = now
+	b.stats, b.err = b.desk.Stats(ctx, now)
+	if depth, err := b.queue.Depth(ctx); err == nil {
+		b.depth = depth
+	} else {
+		b.depth = jobs.Depth{Visible: -1, InFlight: -1, Delayed: -1}
+	}
+	return b.stats, b.depth, b.err
+}
