@@ -46,13 +46,17 @@ func mirror(dst, src []byte) {
 		pairs = 0x3333333333333333
 		nibs  = 0x0F0F0F0F0F0F0F0F
 	)
-	for len(src) >= 8 && len(dst) >= 8 {
-		x := binary.LittleEndian.Uint64(src)
+	reverse := func(x uint64) uint64 {
 		x = x>>1&ones | x&ones<<1
 		x = x>>2&pairs | x&pairs<<2
-		x = x>>4&nibs | x&nibs<<4
-		binary.LittleEndian.PutUint64(dst, x)
-		dst, src = dst[8:], src[8:]
+		return x>>4&nibs | x&nibs<<4
+	}
+	for len(src) >= 32 && len(dst) >= 32 { // four words at a time, which do not wait for each other
+		binary.LittleEndian.PutUint64(dst, reverse(binary.LittleEndian.Uint64(src)))
+		binary.LittleEndian.PutUint64(dst[8:], reverse(binary.LittleEndian.Uint64(src[8:])))
+		binary.LittleEndian.PutUint64(dst[16:], reverse(binary.LittleEndian.Uint64(src[16:])))
+		binary.LittleEndian.PutUint64(dst[24:], reverse(binary.LittleEndian.Uint64(src[24:])))
+		dst, src = dst[32:], src[32:]
 	}
 	for i, v := range src {
 		dst[i] = bits.Reverse8(v)
