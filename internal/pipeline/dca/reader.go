@@ -15,13 +15,14 @@ import (
 type Reader struct {
 	r       *bufio.Reader
 	started bool
+	headErr error // what reading the header came to
 	version int
 	meta    Metadata
 	json    []byte
 	offset  int64 // of the next byte to read
 	frames  int64
 	frame   []byte
-	err     error
+	err     error // what ended the frames
 }
 
 // NewReader returns a Reader of r. It reads nothing yet.
@@ -108,7 +109,7 @@ func (d *Reader) take(size int) ([]byte, error) {
 	case err == nil:
 		return frame, nil
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, d.faultf(CodeTruncatedFrame, "%d bytes of %d", n, size)
+		return nil, d.faultf(CodeTruncatedFrame, "only %d of %d bytes", n, size)
 	default:
 		return nil, readError(err)
 	}
@@ -118,14 +119,9 @@ func (d *Reader) take(size int) ([]byte, error) {
 func (d *Reader) start() error {
 	if !d.started {
 		d.started = true
-		if d.err = d.readHeader(); d.err != nil {
-			d.version = 0
-		}
+		d.headErr = d.readHeader()
 	}
-	if d.err == io.EOF { //nolint:errorlint // set by next, no fault of the header
-		return nil
-	}
-	return d.err
+	return d.headErr
 }
 
 func (d *Reader) readHeader() error {
@@ -156,7 +152,7 @@ func (d *Reader) readHeader() error {
 	var text bytes.Buffer
 	n, err := io.CopyN(&text, d.r, int64(length))
 	if errors.Is(err, io.EOF) {
-		return d.faultf(CodeTruncatedHeader, "%d bytes of JSON, want %d", n, length)
+		return d.faultf(CodeTruncatedHeader, "only %d of %d bytes of JSON", n, length)
 	}
 	if err != nil {
 		return readError(err)
