@@ -1,0 +1,192 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/butakero/butakero/internal/jobs"
+)
+
+var (
+	jobStates = []string{
+		string(jobs.JobPending), string(jobs.JobRunning), string(jobs.JobRetry),
+		string(jobs.JobDone), string(jobs.JobDead), string(jobs.JobCancelled),
+	}
+	classes = []string{
+		string(jobs.ClassPermanent), string(jobs.ClassTransient), string(jobs.ClassThrottled), string(jobs.ClassExtractor),
+		string(jobs.ClassEnvironment), string(jobs.ClassPanic), string(jobs.ClassInterrupted), string(jobs.ClassCancelled),
+	}
+)
+
+// jobList is a page of jobs. Next is absent on the last one.
+type jobList struct {
+	Jobs []jobView `json:"jobs"`
+	Next string    `json:"next,omitempty"`
+}
+
+// listJobs is GET /api/v1/jobs: the newest update first.
+func (h *Handler) listJobs(w *response, r *http.Request) error {
+	p := params{raw: r.URL.RawQuery}
+	filter := jobs.JobFilter{
+		State: jobs.JobState(p.oneOf("state", jobStates...)), Class: jobs.Class(p.oneOf("class", classes...)),
+		Code: p.text("code"), Song: p.text("song"), Profile: p.profile(), Text: p.text("text"),
+		Since: p.time("since"), Until: p.time("until"),
+	}
+	limit := p.limit()
+	cursor, err := openCursor(p.text("cursor"))
+	p.keep(err)
+	if filter.Song != "" && !jobs.ValidSongID(filter.Song) {
+		p.keep(errSongID)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	found, next, err := h.Lists.Jobs(r.Context(), filter, cursor, limit)
+	if err != nil {
+		return err
+	}
+	list := jobList{Jobs: make([]jobView, len(found)), Next: wrapCursor(next)}
+	for i, j := range found {
+		list.Jobs[i] = h.viewJob(r, j, false)
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+// getJob is GET /api/v1/jobs/{key}.
+func (h *Handler) getJob(w *response, r *http.Request) error {
+	key, err := jobKey(r)
+	if err != nil {
+		return err
+	}
+	j, err := h.Records.Job(r.Context(), key)
+	if err != nil {
+		return notFound(err, errNoJob)
+	}
+	return writeJSON(w, http.StatusOK, h.viewJob(r, j, true))
+}
+
+// replayJob is POST /api/v1/jobs/{key}/replay.
+func (h *Handler) replayJob(w *response, r *http.Request) error {
+	key, err := jobKey(r)
+	if err != nil {
+		return err
+	}
+	j, err := h.Operator.Replay(r.Context(), key)
+	switch {
+	case errors.Is(err, jobs.ErrState), errors.Is(err, jobs.ErrStale):
+		return errJobState
+	case err != nil:
+		return notFound(err, errNoJob)
+	}
+	return writeJSON(w, http.StatusAccepted, h.viewJob(r, j, true))
+}
+
+// cancelJob is POST /api/v1/jobs/{key}/cancel: it takes back every request that
+// waits for the job.
+func (h *Handler) cancelJob(w *response, r *http.Request) error {
+	key, err := jobKey(r)
+	if err != nil {
+		return err
+	}
+	j, err := h.Operator.CancelJob(r.Context(), key)
+	switch {
+	case errors.Is(err, jobs.ErrEnded), errors.Is(err, jobs.ErrStale):
+		if j.State != jobs.JobCancelled {
+			return errJobEnded
+		}
+	case err != nil:
+		return notFound(err, errNoJob)
+	}
+	return writeJSON(w, http.StatusOK, h.viewJob(r, j, true))
+}
+
+// jobKey reads the key from the path, where clients may have escaped its colons.
+func jobKey(r *http.Request) (jobs.Key, error) {
+	text, err := url.PathUnescape(chi.URLParam(r, "key"))
+	if err != nil {
+		return jobs.Key{}, errJobKey
+	}
+	key, err := jobs.ParseKey(text)
+	if err != nil {
+		return jobs.Key{}, errJobKey
+	}
+	return key, nil
+}
+
+// queueView describes the backlog.
+type queueView struct {
+	Jobs                 map[jobs.JobState]int64 `json:"jobs"`
+	OperationsWaiting    int64                   `json:"operations_waiting"`
+	EventsPending        int64                   `json:"events_pending"`
+	OldestPendingSeconds float64                 `json:"oldest_pending_seconds"`
+	Messages             *messagesView           `json:"messages,omitempty"`
+}
+
+// messagesView is what the queue's engine counts; what it can not tell is absent.
+type messagesView struct {
+	Visible  *int64 `json:"visible,omitempty"`
+	InFlight *int64 `json:"in_flight,omitempty"`
+	Delayed  *int64 `json:"delayed,omitempty"`
+}
+
+// getQueue is GET /api/v1/queue.
+func (h *Handler) getQueue(w *response, r *http.Request) error {
+	v, err := h.stats.get(r.Context(), h)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, v)
+}
+
+// statsCache keeps the counts for a second: they may cost a scan, and dashboards
+// ask in herds.
+type statsCache struct {
+	mu    sync.Mutex
+	at    time.Time
+	value queueView
+}
+
+const statsFor = time.Second
+
+func (c *statsCache) get(ctx context.Context, h *Handler) (queueView, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := h.Now()
+	if age := now.Sub(c.at); !c.at.IsZero() && age >= 0 && age < statsFor {
+		return c.value, nil
+	}
+	s, err := h.Lists.Stats(ctx, now)
+	if err != nil {
+		return queueView{}, err
+	}
+	v := queueView{Jobs: make(map[jobs.JobState]int64, len(jobStates)), OperationsWaiting: s.Waiting, EventsPending: s.PendingEvents}
+	for _, state := range jobStates {
+		v.Jobs[jobs.JobState(state)] = s.Jobs[jobs.JobState(state)]
+	}
+	if !s.OldestPending.IsZero() {
+		v.OldestPendingSeconds = max(0, now.Sub(s.OldestPending).Seconds())
+	}
+	if h.Depth != nil {
+		d, err := h.Depth(ctx)
+		if err != nil { // the records are the truth; the engine's counts are an extra
+			h.Log.Warn("the queue does not tell its depth", "error", err)
+		} else {
+			v.Messages = &messagesView{Visible: count(d.Visible), InFlight: count(d.InFlight), Delayed: count(d.Delayed)}
+		}
+	}
+	c.at, c.value = now, v
+	return v, nil
+}
+
+func count(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
