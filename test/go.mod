@@ -1,7 +1,16 @@
 module github.com/butakero/butakero/test
 
-go 1.26
+go 1.26.0
 
 require github.com/butakero/butakero v0.0.0
+
+require (
+	github.com/bwmarrin/discordgo v0.29.0 // indirect
+	github.com/gorilla/websocket v1.4.2 // indirect
+	github.com/jonas747/dca v0.0.0-20210930103944-155f5e5f0cc7
+	github.com/jonas747/ogg v0.0.0-20161220051205-b4f6f4cf3757 // indirect
+	golang.org/x/crypto v0.0.0-20210421170649-83a5a9bb288b // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace github.com/butakero/butakero => ../
