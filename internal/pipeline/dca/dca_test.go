@@ -129,7 +129,7 @@ func TestHeaderLimits(t *testing.T) {
 	if got, err := d.Metadata(); err != nil || got.Info.Comments != m.Info.Comments {
 		t.Errorf("%d bytes of comments, error %v", len(got.Info.Comments), err)
 	}
-	if frames, err := readAll(d); err != io.EOF || len(frames) != 1 { //nolint:errorlint // io.EOF is never wrapped
+	if frames, err := readAll(d); !errors.Is(err, io.EOF) || len(frames) != 1 {
 		t.Errorf("%d frames, error %v", len(frames), err)
 	}
 	if _, err := NewWriter(failing{0}, m); !errors.Is(err, errDisk) {
@@ -158,7 +158,7 @@ func TestWriteRead(t *testing.T) {
 		}
 		d := NewReader(src)
 		got, err := readAll(d)
-		if err != io.EOF || !slices.EqualFunc(got, want, bytes.Equal) { //nolint:errorlint // io.EOF is never wrapped
+		if !errors.Is(err, io.EOF) || !slices.EqualFunc(got, want, bytes.Equal) {
 			t.Fatalf("seed %d: %d frames in, %d out or other ones, error %v", seed, len(want), len(got), err)
 		}
 		if d.Frames() != int64(len(want)) || d.Offset() != int64(len(file)) {
@@ -244,7 +244,7 @@ func TestReadVersion0(t *testing.T) {
 		t.Errorf("metadata %s, error %v", text, err)
 	}
 	frames, err := readAll(d)
-	if err != io.EOF || !slices.EqualFunc(frames, [][]byte{{0xFC, 1, 2}, {0xF8}}, bytes.Equal) { //nolint:errorlint // io.EOF is never wrapped
+	if !errors.Is(err, io.EOF) || !slices.EqualFunc(frames, [][]byte{{0xFC, 1, 2}, {0xF8}}, bytes.Equal) {
 		t.Errorf("frames %x, error %v", frames, err)
 	}
 	report, err := Verify(bytes.NewReader(file), samples)

@@ -176,6 +176,17 @@ func TestVerifyWithoutRule(t *testing.T) {
 	}
 }
 
+// The hash is of the whole input, also when the structure breaks early in a long file.
+func TestVerifyHashesTheRest(t *testing.T) {
+	t.Parallel()
+	file := append([]byte("DCA1\x00\x00\x00\x00"), bytes.Repeat([]byte("x"), 300<<10)...)
+	report, err := Verify(bytes.NewReader(file), samples)
+	hash := sha256.Sum256(file)
+	if err == nil || report.SHA256 != hex.EncodeToString(hash[:]) || report.Bytes != int64(len(file)) {
+		t.Errorf("%d of %d bytes, hash %s, error %v", report.Bytes, len(file), report.SHA256, err)
+	}
+}
+
 // A file cut anywhere is never valid, save between frames, which nothing in the format shows.
 func TestVerifyCutAnywhere(t *testing.T) {
 	t.Parallel()
@@ -188,7 +199,7 @@ func TestVerifyCutAnywhere(t *testing.T) {
 			t.Errorf("cut at %d of %d: %v", n, len(file), err)
 		}
 		_, readErr := readAll(NewReader(bytes.NewReader(file[:n])))
-		if want := valid[n] || n == head; (readErr == io.EOF) != want { //nolint:errorlint // io.EOF is never wrapped
+		if want := valid[n] || n == head; errors.Is(readErr, io.EOF) != want {
 			t.Errorf("cut at %d of %d: Reader says %v", n, len(file), readErr)
 		}
 		if report.Frames > 3 {
@@ -228,11 +239,11 @@ func checkHostile(t *testing.T, file []byte) {
 		t.Fatalf("%d frames read, %d reported, offset %d of %d", len(frames), report.Frames, d.Offset(), len(file))
 	}
 	if err == nil {
-		if readErr != io.EOF || d.Offset() != int64(len(file)) || report.Frames == 0 { //nolint:errorlint // io.EOF is never wrapped
+		if !errors.Is(readErr, io.EOF) || d.Offset() != int64(len(file)) || report.Frames == 0 {
 			t.Fatalf("valid, but reading says %v at %d of %d bytes", readErr, d.Offset(), len(file))
 		}
 	}
-	if readErr != io.EOF && err == nil || report.Bytes != int64(len(file)) { //nolint:errorlint // io.EOF is never wrapped
+	if !errors.Is(readErr, io.EOF) && err == nil || report.Bytes != int64(len(file)) {
 		t.Fatalf("reading: %v, verifying: %v, %d bytes", readErr, err, report.Bytes)
 	}
 }

@@ -22,7 +22,7 @@ func plain() *pageList {
 	return l
 }
 
-// Rows 1-3, 58, 60, 61 and the layout rules: each fault has its kind, and is final.
+// Each fault has its kind, and is final.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	without := func(i int) []byte { l := plain(); return slices.Concat(slices.Delete(l.pages, i, i+1)...) }
@@ -122,6 +122,12 @@ func TestDamage(t *testing.T) {
 			l.add(0, NoGranule, []byte{255}, append([]byte("OpusTags"), make([]byte, 247)...))
 			return l.bytes()
 		}(), plain().bytes()), ErrTruncated},
+		{"new stream after the head alone", slices.Concat(func() []byte {
+			l := &pageList{}
+			l.packet(FlagBOS, 0, testHead)
+			l.add(0, NoGranule, nil, nil)
+			return l.bytes()
+		}(), plain().bytes()), ErrTruncated},
 		{"no end mark", slices.Concat(plain().pages[:6]...), ErrNoEOS},
 
 		{"packet of 61441 bytes", build(func(l *pageList) {
@@ -130,13 +136,13 @@ func TestDamage(t *testing.T) {
 		}), ErrPacketTooLarge},
 		{"packet of 20 pages", build(func(l *pageList) {
 			l.headers()
-			full := bytes.Repeat([]byte{255}, 255)
+			full := bytes.Repeat([]byte{255}, 200) // each page alone is within the limit
 			for i := range 20 {
 				flags := byte(FlagContinued)
 				if i == 0 {
 					flags = 0
 				}
-				l.add(flags, NoGranule, full, make([]byte, 255*255))
+				l.add(flags, NoGranule, full, make([]byte, 200*255))
 			}
 		}), ErrPacketTooLarge},
 	}

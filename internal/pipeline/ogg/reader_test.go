@@ -48,7 +48,7 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// Row 54: any cut of packets into pages, whatever the source's read sizes.
+// Any cut of packets into pages, whatever the source's read sizes.
 func TestReadAnyLayout(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -102,7 +102,7 @@ func TestWriterReader(t *testing.T) {
 			t.Fatalf("head %x, error %v", head, err)
 		}
 		links, err := readAll(r)
-		if err != io.EOF || !equalPackets(links[0], want) { //nolint:errorlint // io.EOF is never wrapped
+		if !errors.Is(err, io.EOF) || !equalPackets(links[0], want) {
 			t.Fatalf("seed %d: error %v, %d packets in, %d out, or other ones", seed, err, len(want), len(links[0]))
 		}
 		if got, want := r.Granule(), int64(960*len(want)-100); got != want {
@@ -114,7 +114,7 @@ func TestWriterReader(t *testing.T) {
 	}
 }
 
-// Rows 58 and 59: a stream cut at any byte is never taken for a whole one, and what was
+// A stream cut at any byte is never taken for a whole one, and what was
 // delivered before is right.
 func TestCutAnywhere(t *testing.T) {
 	t.Parallel()
@@ -179,7 +179,7 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// Row 55: tags of any size, in bounded memory. Not parallel, because it measures.
+// Tags of any size, in bounded memory. Not parallel, because it measures.
 func TestLargeTags(t *testing.T) {
 	audio := []byte{0xF8, 1, 2}
 	lying := append([]byte("OpusTags"), 0xFF, 0xFF, 0xFF, 0xFF) // a vendor of 4 GiB
@@ -203,7 +203,7 @@ func TestLargeTags(t *testing.T) {
 		if err != nil || !bytes.Equal(packet, audio) {
 			t.Errorf("%s: packet %x, error %v", name, packet, err)
 		}
-		if _, err := r.Next(); err != io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: end %v", name, err)
 		}
 		runtime.ReadMemStats(&after)
@@ -213,7 +213,7 @@ func TestLargeTags(t *testing.T) {
 	}
 }
 
-// Row 62: granules are reported and never judged.
+// Granules are reported and never judged.
 func TestGranule(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -246,7 +246,7 @@ func TestGranule(t *testing.T) {
 			t.Errorf("%s: granule %d, duration %d before reading", test.name, r.Granule(), r.Duration())
 		}
 		links, err := readAll(r)
-		if err != io.EOF || len(links[0]) != len(test.granules) { //nolint:errorlint // io.EOF is never wrapped
+		if !errors.Is(err, io.EOF) || len(links[0]) != len(test.granules) {
 			t.Errorf("%s: error %v", test.name, err)
 		}
 		if r.Granule() != test.granule || r.Duration() != test.duration {
@@ -264,12 +264,12 @@ func TestEmptyLastPage(t *testing.T) {
 	l.add(FlagEOS, 700, nil, nil)
 	r := NewReader(bytes.NewReader(l.bytes()))
 	links, err := readAll(r)
-	if err != io.EOF || !equalPackets(links[0], [][]byte{{1}}) || r.Granule() != 700 { //nolint:errorlint // io.EOF is never wrapped
+	if !errors.Is(err, io.EOF) || !equalPackets(links[0], [][]byte{{1}}) || r.Granule() != 700 {
 		t.Errorf("links %v, error %v, granule %d", links, err, r.Granule())
 	}
 }
 
-// Row 57: pages of other streams are never mixed in, wherever they stand.
+// Pages of other streams are never mixed in, wherever they stand.
 func TestMultiplexed(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(100) {
@@ -300,7 +300,7 @@ func TestMultiplexed(t *testing.T) {
 	}
 }
 
-// Row 56: every link of a chain is surfaced, and none taken for the whole.
+// Every link of a chain is surfaced, and none taken for the whole.
 func TestChained(t *testing.T) {
 	t.Parallel()
 	mono := bytes.Clone(testHead)
@@ -338,8 +338,11 @@ func TestChained(t *testing.T) {
 		if head, err := r.Head(); err != nil || head[9] != 1 {
 			t.Errorf("%s: second head %x, %v", name, head, err)
 		}
+		if r.Granule() != NoGranule || r.Duration() != -1 {
+			t.Errorf("%s: the second link begins with granule %d of the first", name, r.Granule())
+		}
 		links, err := readAll(r)
-		if err != io.EOF || len(links) != 2 || !equalPackets(links[0], [][]byte{[]byte("b"), []byte("c")}) || len(links[1]) != 0 { //nolint:errorlint // io.EOF is never wrapped
+		if !errors.Is(err, io.EOF) || len(links) != 2 || !equalPackets(links[0], [][]byte{[]byte("b"), []byte("c")}) || len(links[1]) != 0 {
 			t.Errorf("%s: links %q, error %v", name, links, err)
 		}
 	}

@@ -129,7 +129,7 @@ func readAll(r *Reader) (links [][][]byte, err error) {
 func mustRead(t *testing.T, src io.Reader) [][]byte {
 	t.Helper()
 	links, err := readAll(NewReader(src))
-	if err != io.EOF || len(links) != 1 { //nolint:errorlint // io.EOF is never wrapped
+	if !errors.Is(err, io.EOF) || len(links) != 1 {
 		t.Fatalf("%d links, error %v, want one and io.EOF", len(links), err)
 	}
 	return links[0]

@@ -24,6 +24,8 @@ func repack(r *Repacker, packets ...[]byte) (frames [][]byte, err error) {
 
 func packets(p ...[]byte) [][]byte { return p }
 
+// Packets of 2.5 to 120 ms, alone and mixed; padding, DTX, tails, a short packet between full ones, mode
+// and channel changes.
 func TestRepack(t *testing.T) {
 	t.Parallel()
 	long := bytesOf(300, 3)
