@@ -192,5 +192,7 @@ func disposition(name string) string {
 	if plain == name {
 		return `attachment; filename="` + plain + `"`
 	}
-	return `attachment; filename="` + plain + `"; filename*=UTF-8''` + url.PathEscape(name)
+	// QueryEscape escapes everything that RFC 8187 wants escaped, and the space its
+	// own way.
+	return `attachment; filename="` + plain + `"; filename*=UTF-8''` + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
 }
