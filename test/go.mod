@@ -5,6 +5,12 @@ go 1.26.0
 require github.com/butakero/butakero v0.0.0
 
 require (
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+	go.yaml.in/yaml/v3 v3.0.4
+	golang.org/x/text v0.14.0 // indirect
+)
+
+require (
 	github.com/bwmarrin/discordgo v0.29.0 // indirect
 	github.com/gorilla/websocket v1.4.2 // indirect
 	github.com/jonas747/dca v0.0.0-20210930103944-155f5e5f0cc7
