@@ -310,3 +310,9 @@ func (s *Store) ListNotes(ctx context.Context, prefix, after string, limit int) 
 	sort.Slice(found, func(i, j int) bool { return found[i].Key < found[j].Key })
 	return found[:min(limit, len(found))], nil
 }
+
+// Ping implements the wiring's health check.
+func (s *Store) Ping(ctx context.Context) error { return ctx.Err() }
+
+// Close implements io.Closer.
+func (s *Store) Close() error { return nil }
