@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -302,34 +301,3 @@ func FuzzStart(f *testing.F) {
 		}
 	})
 }
-
-// BenchmarkStart is the accept path without the store behind it.
-func BenchmarkStart(b *testing.B) {
-	f := &fake{accept: func(jobs.Request) (jobs.Accepted, error) { return jobs.Accepted{Operation: waitingOnce}, nil }}
-	for name, rate := range map[string]float64{"plain": 0, "limited": 1e9} {
-		b.Run(name, func(b *testing.B) {
-			h := handler(f, func(c *Config) { c.Rate, c.Burst, c.Now = rate, 1_000_000, time.Now })
-			r := httptest.NewRequest(http.MethodPost, "/api/v1/audio/start?song=linkin+park+the+emptiness+machine", http.NoBody)
-			w := &discard{header: http.Header{}}
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.header)
-				h.ServeHTTP(w, r)
-			}
-			if w.status != http.StatusOK {
-				b.Fatal(w.status)
-			}
-		})
-	}
-}
-
-var waitingOnce = waiting()
-
-type discard struct {
-	header http.Header
-	status int
-}
-
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) WriteHeader(status int)      { d.status = status }
-func (d *discard) Write(p []byte) (int, error) { return io.Discard.Write(p) }
