@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -9,7 +11,13 @@ import (
 // cancelled, and makes the kernel end it when this process dies.
 func bind(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error {
+		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		if errors.Is(err, syscall.ESRCH) {
+			return os.ErrProcessDone
+		}
+		return err
+	}
 }
 
 // stdinPath is a path that stands for standard input and can be opened anew.

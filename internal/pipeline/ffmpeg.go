@@ -29,6 +29,8 @@ type ffmpeg struct {
 	out    *os.File
 	wake   func() bool
 	idle   time.Duration
+	read   int64
+	ended  bool // its output has come to an end
 	hung   bool
 	stderr lastWords
 }
@@ -87,6 +89,8 @@ func (f *ffmpeg) Read(b []byte) (int, error) {
 		}
 	}
 	n, err := f.out.Read(b)
+	f.read += int64(n)
+	f.ended = f.ended || err == io.EOF //nolint:errorlint // a pipe's own mark
 	if errors.Is(err, os.ErrDeadlineExceeded) && f.ctx.Err() == nil {
 		f.hung = true
 		f.cancel()
@@ -94,25 +98,27 @@ func (f *ffmpeg) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// wait ends the process and says how it ended; nil: by itself, with success.
-// readErr is why reading its output ended, io.EOF or nil after all of it: with
-// any other, the process is killed.
-func (f *ffmpeg) wait(ctx context.Context, readErr error) error {
+// wait ends the process, by force if its output was not read to the end, and says
+// how it ended; nil: by itself with success, or by that force.
+func (f *ffmpeg) wait(ctx context.Context) error {
 	defer runtime.UnlockOSThread()
-	if readErr != nil && readErr != io.EOF { //nolint:errorlint // the readers' own mark
+	forced := !f.ended
+	if forced {
 		f.cancel()
+	} else { // it has closed its output, so it is about to end
+		patience := time.AfterFunc(reapTime, f.cancel)
+		defer patience.Stop()
 	}
 	err := f.cmd.Wait()
 	f.wake()
 	f.cancel()
 	_ = f.out.Close()
-	if why := stopped(ctx); why != nil {
+	switch why := stopped(ctx); {
+	case why != nil:
 		return why
-	}
-	if f.hung {
+	case f.hung:
 		return jobs.Transient(CodeFFmpegFailed, "the encoder stopped moving", f.said(fmt.Errorf("nothing for %v", f.idle)))
-	}
-	if err == nil {
+	case err == nil || forced:
 		return nil
 	}
 	return f.verdict(err)

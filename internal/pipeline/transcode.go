@@ -85,25 +85,19 @@ func (m *maker) encode(ctx context.Context, program string, media *os.File, said
 	}
 	r := ogg.NewReader(process)
 	read := w.pump(r.Next)
-	if err := process.wait(ctx, read); err != nil {
-		// What we refused ends the process; what ended the process cuts the stream.
-		var verdict *jobs.Error
-		if errors.As(read, &verdict) {
-			return read
-		}
-		return err
-	}
+	ended := process.wait(ctx)
+	var verdict *jobs.Error
 	switch {
+	case errors.As(read, &verdict): // ours, or the output's: it is why the process ended
+		return read
+	case ended != nil:
+		return ended
 	case read == nil:
 		return nil
-	case errors.Is(read, ogg.ErrTruncated) && w.out.Frames() == 0:
+	case process.read == 0:
 		return jobs.Permanent(CodeNoAudio, "there is no audio in it", process.said(read))
 	default:
-		var verdict *jobs.Error
-		if errors.As(read, &verdict) {
-			return read
-		}
-		return jobs.Transient(CodeFFmpegFailed, "the encoder wrote nonsense", process.said(read))
+		return jobs.Transient(CodeFFmpegFailed, "the encoder's output is not complete", process.said(read))
 	}
 }
 
@@ -140,8 +134,11 @@ func (m *maker) measure(ctx context.Context, program string, media *os.File, sai
 		return 0, err
 	}
 	_, read := io.Copy(io.Discard, process)
-	if err := process.wait(ctx, read); err != nil {
+	if err := process.wait(ctx); err != nil {
 		return 0, err
+	}
+	if read != nil {
+		return 0, jobs.Transient(CodeFFmpegFailed, "the encoder's output is not complete", process.said(read))
 	}
 	found := integrated.FindAllStringSubmatch(process.stderr.String(), -1)
 	if len(found) == 0 {
