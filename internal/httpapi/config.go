@@ -120,7 +120,7 @@ func (c Config) withDefaults() Config {
 		c.Ready = func(context.Context) []Check { return nil }
 	}
 	if c.Metrics == nil {
-		c.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		c.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header()["Content-Type"] = contentText })
 	}
 	if len(c.Platforms) == 0 {
 		c.Platforms = []string{jobs.PlatformYouTube, jobs.PlatformDemo}
@@ -153,7 +153,7 @@ type Handler struct {
 	streams atomic.Int64
 	stop    chan struct{} // closed by StopStreams
 	stopped sync.Once
-	ready   atomic.Bool // what readyz said last, so that changes are logged
+	ready   readyCache
 }
 
 // New returns the handler of all routes.
@@ -163,7 +163,6 @@ func New(c Config) *Handler {
 	if h.Rate > 0 {
 		h.limit = newLimiter(h.Rate, h.Burst, h.MaxClients)
 	}
-	h.ready.Store(true)
 	h.mux = h.routes()
 	return h
 }

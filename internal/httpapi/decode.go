@@ -72,9 +72,22 @@ func (p *params) keep(err error) {
 	}
 }
 
+// named is text for a parameter that says nothing when it is empty: then it has to
+// be left out.
+func (p *params) named(name string) (value string, there bool) {
+	value = p.text(name)
+	if value != "" || p.err != nil {
+		return value, p.err == nil
+	}
+	if _, there, _ = queryParam(p.raw, name); there {
+		p.keep(invalidParam(name, "is empty"))
+	}
+	return "", false
+}
+
 func (p *params) oneOf(name string, allowed ...string) string {
-	v := p.text(name)
-	if v == "" {
+	v, there := p.named(name)
+	if !there {
 		return ""
 	}
 	for _, a := range allowed {
@@ -87,8 +100,8 @@ func (p *params) oneOf(name string, allowed ...string) string {
 }
 
 func (p *params) time(name string) time.Time {
-	v := p.text(name)
-	if v == "" {
+	v, there := p.named(name)
+	if !there {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, v)
@@ -100,8 +113,8 @@ func (p *params) time(name string) time.Time {
 
 // limit reads the page size: 1 to maxPage.
 func (p *params) limit() int {
-	v := p.text("limit")
-	if v == "" {
+	v, there := p.named("limit")
+	if !there {
 		return defaultPage
 	}
 	n, err := strconv.Atoi(v)
@@ -114,9 +127,18 @@ func (p *params) limit() int {
 
 // profile reads the profile's name; "" is the default one.
 func (p *params) profile() string {
-	v := p.text("profile")
-	if v != "" && !jobs.ValidProfileName(v) {
+	v, there := p.named("profile")
+	if there && !jobs.ValidProfileName(v) {
 		p.keep(errProfile)
+	}
+	return v
+}
+
+// song reads a song's id.
+func (p *params) song() string {
+	v, there := p.named("song")
+	if there && !jobs.ValidSongID(v) {
+		p.keep(errSongID)
 	}
 	return v
 }

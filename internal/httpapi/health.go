@@ -1,9 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	_ "embed"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 )
 
 // healthAnswer is the original's.
@@ -60,21 +63,43 @@ func (h *Handler) readyz(w *response, r *http.Request) error {
 	return writeJSON(w, status, a)
 }
 
+// readyCache keeps the answers of the parts for a second: each question costs a
+// round trip to every backend, and nobody is counted for asking.
+type readyCache struct {
+	mu     sync.Mutex
+	at     time.Time
+	checks []Check
+	bad    bool
+}
+
+const readyFor = time.Second
+
 // check asks the parts. A change is logged, with the details that clients do not
 // get.
-func (h *Handler) check(r *http.Request) ([]Check, bool) {
-	checks, ok := h.Ready(r.Context()), true
-	var bad []string
-	for _, c := range checks {
-		if !c.OK {
-			ok = false
-			bad = append(bad, c.Name+": "+c.Detail)
+func (h *Handler) check(r *http.Request) (checks []Check, ok bool) {
+	c := &h.ready
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := h.Now()
+	if age := now.Sub(c.at); !c.at.IsZero() && age >= 0 && age < readyFor {
+		return c.checks, !c.bad
+	}
+	// Others get this answer too: it must not depend on whether this client waits.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.RequestTimeout)
+	defer cancel()
+	checks = h.Ready(ctx)
+	var failing []string
+	for _, check := range checks {
+		if !check.OK {
+			failing = append(failing, check.Name+": "+check.Detail)
 		}
 	}
-	if h.ready.Swap(ok) != ok {
-		h.Log.Warn("readiness has changed", "ready", ok, "failing", strings.Join(bad, "; "))
+	if bad := len(failing) > 0; bad != c.bad {
+		c.bad = bad
+		h.Log.Warn("readiness has changed", "ready", !bad, "failing", strings.Join(failing, "; "))
 	}
-	return checks, ok
+	c.at, c.checks = now, checks
+	return checks, !c.bad
 }
 
 // healthz is GET /healthz: the process serves. It asks nobody: a process is not to

@@ -35,15 +35,12 @@ func (h *Handler) listJobs(w *response, r *http.Request) error {
 	p := params{raw: r.URL.RawQuery}
 	filter := jobs.JobFilter{
 		State: jobs.JobState(p.oneOf("state", jobStates...)), Class: jobs.Class(p.oneOf("class", classes...)),
-		Code: p.text("code"), Song: p.text("song"), Profile: p.profile(), Text: p.text("text"),
+		Code: p.text("code"), Song: p.song(), Profile: p.profile(), Text: p.text("text"),
 		Since: p.time("since"), Until: p.time("until"),
 	}
 	limit := p.limit()
 	cursor, err := openCursor(p.text("cursor"))
 	p.keep(err)
-	if filter.Song != "" && !jobs.ValidSongID(filter.Song) {
-		p.keep(errSongID)
-	}
 	if p.err != nil {
 		return p.err
 	}

@@ -56,7 +56,8 @@ func TestListJobsRefuses(t *testing.T) {
 		"state=ended": "invalid_parameter", "class=bad": "invalid_parameter", "profile=_": "invalid_parameter",
 		"since=yesterday": "invalid_parameter", "limit=0": "invalid_parameter", "limit=501": "invalid_parameter",
 		"limit=x": "invalid_parameter", "song=short": "invalid_song_id", "text=%00": "invalid_parameter",
-		"cursor=x": "invalid_cursor", "cursor=AAAAAAAA": "invalid_cursor", "text=%": "invalid_query",
+		"cursor=x": "invalid_cursor", "state=": "invalid_parameter", "until=": "invalid_parameter",
+		"limit=": "invalid_parameter", "profile": "invalid_parameter", "song=": "invalid_parameter", "cursor=AAAAAAAA": "invalid_cursor", "text=%": "invalid_query",
 	} {
 		checkProblem(t, get(handler(&fake{}), "/api/v1/jobs?"+query), 400, code)
 	}

@@ -68,7 +68,8 @@ var (
 	errJobState       = &apiError{status: 409, code: "job_not_replayable", title: "The job can not be replayed", detail: "only a dead or cancelled job can be replayed, once at a time"}
 )
 
-// statusClientGone is for metrics alone: the client does not see it.
+// statusClientGone is for metrics alone: the client sees 503, should it be there
+// after all (it may have closed its half of the connection only).
 const statusClientGone = 499
 
 // problemBase leads to the page that explains the codes.
@@ -102,9 +103,7 @@ func verdict(err error) *apiError {
 	}
 	var je *jobs.Error
 	switch {
-	case errors.Is(err, context.Canceled):
-		return &apiError{status: statusClientGone, code: "client_gone", title: "The client has left", cause: err}
-	case errors.Is(err, jobs.ErrUnavailable):
+	case errors.Is(err, jobs.ErrUnavailable), errors.Is(err, context.Canceled): // cancelled by us: the store is closing
 		return caused(errUnavailable, err)
 	case errors.As(err, &je):
 		return songVerdict(je)
@@ -157,8 +156,11 @@ func notFound(err error, answer *apiError) error {
 // where errors of requests are logged.
 func (h *Handler) fail(w *response, r *http.Request, err error) {
 	e := verdict(err)
-	if e.status == statusClientGone {
-		w.status = e.status // nobody is there to read an answer
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		if w.status == 0 {
+			writeProblem(w, errUnavailable)
+		}
+		w.status = statusClientGone
 		return
 	}
 	if e.cause != nil {

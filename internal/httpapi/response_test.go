@@ -77,18 +77,27 @@ func TestInternalErrorsAreLoggedOnceWithTheRequest(t *testing.T) {
 
 func TestClientThatLeftIsNoError(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
-	var seen Observation
-	f := &fake{accept: func(jobs.Request) (jobs.Accepted, error) { return jobs.Accepted{}, context.Canceled }}
-	h := handler(f, func(c *Config) {
-		c.Log = slog.New(slog.NewTextHandler(&log, nil))
-		c.Observe = func(o Observation) { seen = o }
-	})
-	if w := ask(h, http.MethodPost, "/api/v1/audio/start?song=x", ""); w.Body.Len() > 0 {
-		t.Errorf("answered %s", w.Body)
-	}
-	if log.Len() > 0 || seen.Status != statusClientGone {
-		t.Errorf("log %q, status %d", log.String(), seen.Status)
+	for _, gone := range []bool{true, false} {
+		var log bytes.Buffer
+		var seen Observation
+		f := &fake{accept: func(jobs.Request) (jobs.Accepted, error) { return jobs.Accepted{}, context.Canceled }}
+		h := handler(f, func(c *Config) {
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+			c.Observe = func(o Observation) { seen = o }
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if gone {
+			cancel()
+		}
+		w := serve(h, httptest.NewRequest(http.MethodPost, "/api/v1/audio/start?song=x", http.NoBody).WithContext(ctx))
+		checkProblem(t, w, 503, "store_unavailable") // never a 200 without a body
+		if want := map[bool]int{true: statusClientGone, false: 503}[gone]; seen.Status != want {
+			t.Errorf("gone %v: observed %d", gone, seen.Status)
+		}
+		if logged := log.Len() > 0; logged == gone {
+			t.Errorf("gone %v: log %q", gone, log.String())
+		}
 	}
 }
 

@@ -92,8 +92,12 @@ func (h *Handler) plain(pattern string, e endpoint) http.HandlerFunc {
 
 // methodNotAllowed names the methods that the path does have.
 func (h *Handler) methodNotAllowed(w *response, r *http.Request) error {
+	path := r.URL.RawPath // as chi routes
+	if path == "" {
+		path = r.URL.Path
+	}
 	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
-		if h.mux.Match(chi.NewRouteContext(), m, r.URL.Path) {
+		if h.mux.Match(chi.NewRouteContext(), m, path) {
 			w.Header().Add("Allow", m)
 		}
 	}

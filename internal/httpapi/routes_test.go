@@ -1,11 +1,15 @@
 package httpapi
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -93,5 +97,36 @@ func TestProbes(t *testing.T) {
 	}
 	if w := get(down, "/healthz"); w.Code != http.StatusOK {
 		t.Errorf("healthz while the store is down: %d", w.Code)
+	}
+}
+
+func TestReadinessIsAskedOnceASecondAndChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	asked, now, ok := 0, noon, true
+	h := handler(&fake{}, func(c *Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		c.Now = func() time.Time { return now }
+		c.Ready = func(context.Context) []Check {
+			asked++
+			return []Check{{Name: "store", OK: ok, Detail: "connection refused"}}
+		}
+	})
+	for _, step := range []struct {
+		ok     bool
+		status int
+	}{{true, 200}, {false, 503}, {false, 503}, {true, 200}} {
+		ok, now = step.ok, now.Add(2*time.Second)
+		for _, path := range []string{"/readyz", "/api/v1/health"} {
+			if w := get(h, path); w.Code != step.status {
+				t.Errorf("%s: %d, want %d", path, w.Code, step.status)
+			}
+		}
+	}
+	if asked != 4 {
+		t.Errorf("the parts were asked %d times", asked)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 2 || strings.Count(got, "connection refused") != 1 {
+		t.Errorf("log: %s", got)
 	}
 }
