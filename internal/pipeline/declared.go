@@ -115,7 +115,7 @@ func (d *declared) wav(r io.ReaderAt, size int64) error {
 	at := int64(12)
 	for range maxChunks {
 		if at+8 > size {
-			return nil // no data chunk: ffmpeg will find nothing either
+			return fmt.Errorf("no data: %w", io.ErrUnexpectedEOF)
 		}
 		if err := readAt(r, head[:8], at); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (d *declared) aiff(r io.ReaderAt, size int64) error {
 	at := int64(12)
 	for range maxChunks {
 		if at+8 > size {
-			return nil
+			return fmt.Errorf("no description: %w", io.ErrUnexpectedEOF)
 		}
 		if err := readAt(r, head[:8], at); err != nil {
 			return err
