@@ -1,0 +1,180 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/pipeline"
+	"github.com/butakero/butakero/internal/pipeline/ogg"
+	"github.com/butakero/butakero/internal/pipeline/opus"
+)
+
+// The measurements on real music beside ffmpeg are in test/cmd/audiobench. These
+// need nothing but this package and show where the time goes.
+
+// songBytes is a song of 212 s at 128 kbit/s.
+const songPackets, packetBytes = 10_600, 320
+
+// discard is a blob store that keeps nothing.
+type discard struct{ blobs }
+
+func (*discard) Create(context.Context, string) (pipeline.Upload, error) { return nowhere{}, nil }
+
+type nowhere struct{}
+
+func (nowhere) Write(b []byte) (int, error)                           { return len(b), nil }
+func (nowhere) Commit(context.Context, pipeline.BlobMeta, bool) error { return nil }
+func (nowhere) Abort() error                                          { return nil }
+
+func process(t testing.TB, media *endless) jobs.Result {
+	t.Helper()
+	p := pipeline.New(pipeline.Config{Source: media, Blobs: &discard{}, MaxDuration: -1, MaxBytes: -1})
+	got, err := p.Process(t.Context(), job("", "Title"), quiet)
+	check(t, err)
+	return got
+}
+
+// endless is a Source of songs of any length that takes no memory: the head of an
+// Ogg file and then one page again and again, with new numbers.
+type endless struct {
+	pages int
+	head  []byte
+	page  []byte
+}
+
+const packetsPerPage = 50 // 1 s
+
+func newEndless(t testing.TB, pages int) *endless {
+	t.Helper()
+	whole := oggOpus(t, stereo, packets(packetsPerPage, packetBytes, celt20))
+	at := len(whole) - (27 + 2*packetsPerPage + packetsPerPage*packetBytes)
+	return &endless{pages, whole[:at], whole[at:]}
+}
+
+func (e *endless) Open(context.Context, jobs.Song) (*pipeline.Media, error) {
+	return &pipeline.Media{Body: &endlessBody{endless: e, page: bytes.Clone(e.page), rest: e.head}}, nil
+}
+
+type endlessBody struct {
+	*endless
+	page []byte
+	rest []byte
+	sent int
+}
+
+func (b *endlessBody) Read(p []byte) (int, error) {
+	if len(b.rest) == 0 {
+		if b.sent == b.pages {
+			return 0, io.EOF
+		}
+		b.sent++
+		b.page[5] = 0
+		if b.sent == b.pages {
+			b.page[5] = ogg.FlagEOS
+		}
+		number := b.sent + 1
+		b.page[18], b.page[19], b.page[20] = byte(number), byte(number>>8), byte(number>>16)
+		ogg.Seal(b.page)
+		b.rest = b.page
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+func (b *endlessBody) Close() error { return nil }
+
+// A song costs the same memory whatever its length.
+func TestProcessMemory(t *testing.T) { // not parallel: it counts
+	if testing.Short() {
+		t.Skip("hours of audio")
+	}
+	minute, hours := newEndless(t, 60), newEndless(t, 3*3600)
+	count := func(work func()) (objects, size int64) {
+		runtime.GC()
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		work()
+		runtime.ReadMemStats(&after)
+		return int64(after.Mallocs - before.Mallocs), int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	measure := func(media *endless) (objects, size int64) {
+		process(t, media)
+		objects, size = count(func() {
+			got := process(t, media)
+			if got.Duration != time.Duration(media.pages)*time.Second || got.Transcoded {
+				t.Errorf("made %+v", got)
+			}
+		})
+		// Making up the media takes memory too.
+		buf := make([]byte, 64<<10)
+		ours, oursSize := count(func() {
+			body, err := media.Open(t.Context(), jobs.Song{})
+			check(t, err)
+			_, err = io.CopyBuffer(onlyWriter{io.Discard}, body.Body, buf)
+			check(t, err)
+		})
+		return objects - ours, size - oursSize
+	}
+	for _, media := range []*endless{minute, hours} {
+		objects, size := measure(media)
+		t.Logf("%d s: %d allocations, %d KiB", media.pages, objects, size>>10)
+		if objects > 150 || size > 512<<10 {
+			t.Errorf("%d s: %d allocations (limit 150), %d KiB (limit 512)", media.pages, objects, size>>10)
+		}
+	}
+}
+
+// BenchmarkCopy reports how much a job, and its re-framing alone, cost beside reading and
+// writing the same bytes.
+func BenchmarkCopy(b *testing.B) {
+	song := oggOpus(b, stereo, packets(songPackets, packetBytes, celt20))
+	buf := make([]byte, 64<<10)
+	var plain, reframe, whole time.Duration
+	p := pipeline.New(pipeline.Config{Source: &source{media: song, size: -1}, Blobs: &discard{}})
+	b.SetBytes(int64(len(song)))
+	b.ReportAllocs()
+	for b.Loop() {
+		start := time.Now()
+		if _, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{bytes.NewReader(song)}, buf); err != nil {
+			b.Fatal(err)
+		}
+		copied := time.Now()
+		reframeOgg(b, song)
+		reframed := time.Now()
+		if _, err := p.Process(b.Context(), job("", "Title"), quiet); err != nil {
+			b.Fatal(err)
+		}
+		plain, reframe, whole = plain+copied.Sub(start), reframe+reframed.Sub(copied), whole+time.Since(reframed)
+	}
+	b.ReportMetric(float64(reframe)/float64(plain), "reframe/copy")
+	b.ReportMetric(float64(whole)/float64(reframe), "job/reframe")
+	b.ReportMetric(float64(reframe)/float64(b.N)/songPackets, "ns/packet")
+}
+
+type onlyWriter struct{ io.Writer }
+
+func reframeOgg(b *testing.B, song []byte) {
+	r := ogg.NewReader(bytes.NewReader(song))
+	var repacker opus.Repacker
+	emit := func([]byte) error { return nil }
+	for {
+		packet, err := r.Next()
+		if err == io.EOF {
+			return
+		}
+		if err == nil {
+			err = repacker.Push(packet, emit)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
