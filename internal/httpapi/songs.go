@@ -83,7 +83,6 @@ func (h *Handler) getAudio(w *response, r *http.Request) error {
 	file := &lazyFile{ctx: r.Context(), files: h.Files, key: j.Result.Path, size: info.Bytes}
 	defer file.close()
 	control := http.NewResponseController(w.ResponseWriter)
-	endless(control)
 	http.ServeContent(&patient{response: w, control: control}, r, "", info.ModTime, file)
 	if file.err != nil && r.Context().Err() == nil {
 		return file.err // too late for an answer: the connection tells the client, fail tells the log

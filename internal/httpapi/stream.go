@@ -59,15 +59,8 @@ func (h *Handler) openStream(w *response) (*eventStream, func(), error) {
 	header["X-Accel-Buffering"] = []string{"no"} // for nginx
 	w.WriteHeader(http.StatusOK)
 	s := &eventStream{w: w, control: http.NewResponseController(w.ResponseWriter)}
-	endless(s.control)
 	fmt.Fprintf(&s.buffer, "retry: %d\n\n", reconnectAfter.Milliseconds())
 	return s, func() { h.streams.Add(-1) }, nil
-}
-
-// endless lifts the server's read deadline, which would end a long answer: the
-// request has been read.
-func endless(control *http.ResponseController) {
-	_ = control.SetReadDeadline(time.Time{}) // a writer without deadlines has none to lift
 }
 
 // event adds an event. An empty id leaves the client's last one as it is. data is

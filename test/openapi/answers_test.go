@@ -31,7 +31,7 @@ type backend struct {
 const file = "DCA1 and some frames"
 
 var (
-	noon   = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	noon   = time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("-03", -3*3600)) // answers are in UTC all the same
 	song   = jobs.Song{Platform: jobs.PlatformYouTube, ID: "SRXH9AbT280"}
 	key    = jobs.Key{Song: song, Profile: jobs.DefaultProfile}
 	opID   = jobs.NewOperationID(song, [8]byte{1})
