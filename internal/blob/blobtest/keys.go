@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
 )
 
@@ -44,7 +45,9 @@ func testKeys(t *testing.T, h Harness) {
 		if err := b.Remove(t.Context(), key); err != nil {
 			t.Errorf("remove %q: %v", key, err)
 		}
-		wantNothing(t, b, key+"x")
+		if info, err := b.Stat(t.Context(), key); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("stat of the removed %q = %+v, %v", key, info, err)
+		}
 	}
 	if found, err := b.List(t.Context(), "", "", 10); err != nil || len(found) > 0 {
 		t.Errorf("after all were removed: %+v, %v", found, err)

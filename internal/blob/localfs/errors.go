@@ -29,13 +29,25 @@ func wrap(doing string, err error) error {
 var errNotAFile = errors.New("not a plain file")
 
 // notFound is wrap for errors about a key's file: none there is
-// jobs.ErrNotFound.
+// jobs.ErrNotFound, and pipeline.ErrBadKey if the way to it leads out of the
+// folder.
 func notFound(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, errNotAFile):
 		return fmt.Errorf("%s: %w: %w", doing, jobs.ErrNotFound, err)
+	case isEscape(err):
+		return fmt.Errorf("%s: %w: %w", doing, pipeline.ErrBadKey, err)
 	}
 	return wrap(doing, err)
+}
+
+// isEscape recognises os.Root's refusal to follow a path out of the folder. It
+// has no name; it is the one error about a path that does not come from the
+// system.
+func isEscape(err error) bool {
+	var about *fs.PathError
+	var system syscall.Errno
+	return errors.As(err, &about) && !errors.As(err, &system) && !errors.Is(err, fs.ErrClosed)
 }

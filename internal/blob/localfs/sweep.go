@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/pipeline"
 )
 
 // Sweep removes temporary files whose process is dead, and records whose file
@@ -38,7 +38,7 @@ func (s *Store) sweepRecord(ctx context.Context, name string) error {
 		return wrap("remove damaged record", ignoreGone(s.root.Remove(name)))
 	}
 	if there, err := s.fileThere(kept.Key); err != nil || there != nil {
-		return err
+		return ignoreBadKey(err)
 	}
 	unlock, err := s.lock(ctx, kept.Key)
 	if err != nil {
@@ -47,12 +47,8 @@ func (s *Store) sweepRecord(ctx context.Context, name string) error {
 	defer unlock()
 	// A commit writes the record first and holds the lock until the file is
 	// there: what is alone now stays alone.
-	there, err := s.fileThere(kept.Key)
-	if err != nil && !errors.Is(err, jobs.ErrNotFound) {
-		return err
-	}
-	if there != nil {
-		return nil
+	if there, err := s.fileThere(kept.Key); err != nil || there != nil {
+		return ignoreBadKey(err)
 	}
 	return s.removeRecord(kept.Key)
 }
@@ -85,6 +81,15 @@ func (s *Store) sweepTempFile(name string, entry fs.DirEntry) error {
 		err = ignoreGone(s.root.Remove(name))
 	}
 	return errors.Join(wrap("sweep temporary file", err), f.Close())
+}
+
+// ignoreBadKey: somebody put a folder or a link where the file was. The record
+// stays for the day on which it comes back.
+func ignoreBadKey(err error) error {
+	if errors.Is(err, pipeline.ErrBadKey) {
+		return nil
+	}
+	return err
 }
 
 func ignoreGone(err error) error {
