@@ -60,6 +60,7 @@ func Run(t *testing.T, h Harness) {
 		{"RaceForKey", testRaceForKey},
 		{"RaceToReplace", testRaceToReplace},
 		{"ReadersDuringReplace", testReadersDuringReplace},
+		{"StatDuringRemove", testStatDuringRemove},
 		{"ManyKeysAtOnce", testManyKeysAtOnce},
 		{"Keys", testKeys},
 		{"BadKeys", testBadKeys},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
 )
 
@@ -118,6 +119,37 @@ func testReadersDuringReplace(t *testing.T, h Harness) {
 	ended.Store(true)
 	wg.Wait()
 	wantFile(t, b, aKey, versions[len(versions)-1])
+	wantClean(t, h, b)
+}
+
+// testStatDuringRemove: a file that comes and goes is there or not, and never
+// anything in between.
+func testStatDuringRemove(t *testing.T, h Harness) {
+	t.Parallel()
+	b := h.New(t)
+	data := content(1, 1000)
+	var ended atomic.Bool
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for !ended.Load() {
+				info, err := b.Stat(t.Context(), aKey)
+				if err == nil && info.Meta != describe(data) || err != nil && !errors.Is(err, jobs.ErrNotFound) {
+					t.Errorf("stat = %+v, %v", info, err)
+					return
+				}
+			}
+		})
+	}
+	for range 50 {
+		put(t, b, aKey, data)
+		if err := b.Remove(t.Context(), aKey); err != nil {
+			t.Errorf("remove: %v", err)
+		}
+	}
+	ended.Store(true)
+	wg.Wait()
+	wantNothing(t, b, aKey)
 	wantClean(t, h, b)
 }
 

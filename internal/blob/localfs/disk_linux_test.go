@@ -43,11 +43,16 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("store: %v, want ErrNoSpace", err)
 			}
 			// An error of Write is one of Commit too, whatever the caller made of it.
+			// Not even space that turns up later makes what was written whole.
+			write(t, filepath.Join(dir, "ballast"), make([]byte, 512<<10))
 			u, err := s.Create(t.Context(), "audio/too big")
 			if err != nil {
 				t.Fatal(err)
 			}
 			n, writeErr := u.Write(make([]byte, 2<<20))
+			if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+				t.Fatal(err)
+			}
 			if err := u.Commit(t.Context(), pipeline.BlobMeta{Bytes: int64(n)}, true); !errors.Is(err, pipeline.ErrNoSpace) {
 				t.Errorf("commit after %v: %v, want ErrNoSpace", writeErr, err)
 			}
