@@ -28,12 +28,14 @@ type track interface {
 }
 
 // copy re-frames the packets of an Opus stream. errUncopyable: it has to be
-// transcoded.
-func (m *maker) copy(ctx context.Context, f *feed, kind *format) (made, error) {
+// transcoded. start is what sniffing has seen.
+func (m *maker) copy(ctx context.Context, f *feed, kind *format, start []byte) (made, error) {
+	var t track
 	if kind == formatWebM {
-		return made{}, uncopyable(errors.ErrUnsupported)
+		t = newWebMTrack(f, start)
+	} else {
+		t = &oggTrack{r: ogg.NewReader(f), announced: m.announced > 0}
 	}
-	var t track = &oggTrack{r: ogg.NewReader(f), announced: m.announced > 0}
 	head, err := t.head()
 	if err == nil {
 		err = copyable(head)

@@ -10,6 +10,7 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline/ogg"
 	"github.com/butakero/butakero/internal/pipeline/opus"
+	"github.com/butakero/butakero/internal/pipeline/webm"
 )
 
 // Codes of the *jobs.Error that the pipeline returns. They are stable. Sources
@@ -128,11 +129,13 @@ func failure(ctx context.Context, f *feed, s *sink, err error) error {
 // mediaError gives an error of a format's reader its verdict.
 func mediaError(f *feed, err error) error {
 	switch {
-	case errors.Is(err, ogg.ErrTruncated), errors.Is(err, ogg.ErrNoEOS),
+	case errors.Is(err, ogg.ErrTruncated), errors.Is(err, ogg.ErrNoEOS), errors.Is(err, webm.ErrTruncated),
 		errors.Is(err, io.ErrUnexpectedEOF):
 		return truncated(f, err)
-	case errors.Is(err, ogg.ErrNoOpus):
+	case errors.Is(err, ogg.ErrNoOpus), errors.Is(err, webm.ErrNoOpus):
 		return jobs.Permanent(CodeNoAudio, "there is no audio in it", err)
+	case errors.Is(err, webm.ErrEncrypted):
+		return jobs.Permanent(CodeUnreadable, "the audio in it is encrypted", err)
 	case errors.Is(err, opus.ErrMalformed), errors.Is(err, opus.ErrHead):
 		return jobs.Permanent(CodeUnreadable, "the audio in it is damaged", err)
 	default:

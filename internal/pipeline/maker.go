@@ -48,7 +48,7 @@ func (m *maker) run(ctx context.Context, f *feed) (made, error) {
 	}
 	var reason error
 	if kind.opus && m.profile.Copy {
-		done, err := m.copy(ctx, f, kind)
+		done, err := m.copy(ctx, f, kind, head)
 		if !errors.Is(err, errUncopyable) {
 			return done, err
 		}
