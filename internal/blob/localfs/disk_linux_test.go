@@ -148,9 +148,8 @@ func TestReadOnly(t *testing.T) {
 		}
 	}
 	for _, o := range []localfs.Options{{}, {NamedTemp: true}} {
-		if s, err := localfs.New(dir, o); !errors.Is(err, jobs.ErrUnavailable) {
+		if _, err := localfs.New(dir, o); !errors.Is(err, jobs.ErrUnavailable) {
 			t.Errorf("New on a folder that can not be written: %v, want ErrUnavailable", err)
-			_ = s.Close()
 		}
 	}
 }
@@ -164,8 +163,7 @@ func TestNoPermission(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder has to be entered
 		t.Fatal(err)
 	}
-	if s, err := localfs.New(dir, localfs.Options{}); !errors.Is(err, jobs.ErrUnavailable) {
+	if _, err := localfs.New(dir, localfs.Options{}); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("New: %v, want ErrUnavailable", err)
-		_ = s.Close()
 	}
 }

@@ -254,3 +254,38 @@ func TestFolderIsGone(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenFolderDeleted: what was recorded is lost, nothing else is.
+func TestHiddenFolderDeleted(t *testing.T) {
+	t.Parallel()
+	for _, o := range []localfs.Options{{}, {NamedTemp: true}} {
+		dir := t.TempDir()
+		s := open(t, dir, o)
+		for _, replace := range []bool{false, true} {
+			key := map[bool]string{false: "audio/new", true: aKey}[replace]
+			put(t, s, aKey, "data")
+			if err := os.RemoveAll(filepath.Join(dir, ".butakero")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Stat(t.Context(), aKey); !errors.Is(err, pipeline.ErrNotWhole) {
+				t.Errorf("stat: %v, want ErrNotWhole", err)
+			}
+			if err := os.RemoveAll(filepath.Join(dir, ".butakero")); err != nil { // with the lock that Stat took
+				t.Fatal(err)
+			}
+			u, err := s.Create(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := u.Commit(t.Context(), pipeline.BlobMeta{}, replace); err != nil {
+				t.Errorf("commit: %v", err)
+			}
+			if _, err := s.Stat(t.Context(), key); err != nil {
+				t.Errorf("stat: %v", err)
+			}
+			if err := errors.Join(s.Sweep(t.Context()), s.Remove(t.Context(), aKey), s.Remove(t.Context(), key)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

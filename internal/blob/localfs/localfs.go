@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
@@ -41,7 +42,7 @@ var (
 // New opens the folder, makes it if it is not there, and removes what uploads
 // of dead processes left. A folder that can not be written is an error that
 // wraps jobs.ErrUnavailable.
-func New(folder string, o Options) (_ *Store, err error) {
+func New(folder string, o Options) (opened *Store, err error) {
 	if folder == "" {
 		return nil, errors.New("no folder for the songs is set")
 	}
@@ -58,7 +59,7 @@ func New(folder string, o Options) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			opened, err = nil, errors.Join(err, s.Close())
 		}
 	}()
 	if s.folder, err = root.Open("."); err != nil {
@@ -118,6 +119,19 @@ func (s *Store) Exists(ctx context.Context, r jobs.Result) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// openHidden opens or makes a file in one of the hidden folders, and the folder
+// too if somebody has deleted it.
+func (s *Store) openHidden(name string, flag int) (*os.File, error) {
+	f, err := s.root.OpenFile(name, flag|os.O_RDWR|os.O_CREATE, fileMode)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := s.root.MkdirAll(path.Dir(name), folderMode); err != nil {
+		return nil, err
+	}
+	return s.root.OpenFile(name, flag|os.O_RDWR|os.O_CREATE, fileMode)
 }
 
 // Open implements pipeline.Blobs. Reading from the end on, or behind it, yields

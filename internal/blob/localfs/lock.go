@@ -21,7 +21,7 @@ func (s *Store) lock(ctx context.Context, key string) (unlock func(), err error)
 	release := func() { <-s.stripes[stripe] }
 	const digits = "0123456789abcdef"
 	name := locksDir + "/" + string([]byte{digits[stripe>>4], digits[stripe&15]})
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := s.openHidden(name, 0)
 	if err == nil {
 		if err = lockFile(ctx, f); err != nil {
 			err = errors.Join(err, f.Close())

@@ -56,7 +56,7 @@ func (s *Store) sweepRecord(ctx context.Context, name string) error {
 func (s *Store) sweepTemp() error {
 	entries, err := fs.ReadDir(s.root.FS(), tempDir)
 	if err != nil {
-		return wrap("read the temp folder", err)
+		return wrap("read the temp folder", ignoreGone(err))
 	}
 	for _, entry := range entries {
 		if err := s.sweepTempFile(tempDir+"/"+entry.Name(), entry); err != nil {

@@ -36,7 +36,7 @@ func (s *Store) newTemp(ctx context.Context) (*temp, error) {
 func (s *Store) newNamedTemp(ctx context.Context) (*temp, error) {
 	for {
 		name := tempName()
-		f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+		f, err := s.openHidden(name, os.O_EXCL)
 		if err != nil {
 			return nil, wrap("make a temporary file", err)
 		}
@@ -89,6 +89,9 @@ func (t *temp) linkUnnamed(name string) error {
 func (t *temp) replace(name string) error {
 	if t.name == "" {
 		between := tempName()
+		if err := t.store.root.MkdirAll(tempDir, folderMode); err != nil {
+			return err
+		}
 		if err := t.linkUnnamed(between); err != nil {
 			return err
 		}
