@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/butakero/butakero/internal/httpapi"
 	"github.com/butakero/butakero/internal/jobs"
 )
 
@@ -25,6 +27,8 @@ type metrics struct {
 	leasesLost  prometheus.Counter
 	quarantined prometheus.Counter
 	repairs     *prometheus.CounterVec
+	requests    *prometheus.CounterVec
+	requestTime *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -57,10 +61,18 @@ func newMetrics() *metrics {
 		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "butakero_repairs_total", Help: "What the reconciler found and repaired, by kind.",
 		}, []string{"kind"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "butakero_http_requests_total", Help: "Answered requests.",
+		}, []string{"route", "method", "status"}),
+		requestTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "butakero_http_request_seconds", Help: "Time to answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9),
+		}, []string{"route", "method"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.claimed, m.ringToClaim, m.attempts, m.attemptTime, m.writeTime, m.leasesLost, m.quarantined, m.repairs,
+		m.requests, m.requestTime,
 	)
 	return m
 }
@@ -207,4 +219,10 @@ func (b *backlog) count() (jobs.Stats, jobs.Depth, error) {
 		b.depth = jobs.Depth{Visible: -1, InFlight: -1, Delayed: -1}
 	}
 	return b.stats, b.depth, b.err
+}
+
+// observeHTTP counts an answered request.
+func (m *metrics) observeHTTP(o httpapi.Observation) {
+	m.requests.WithLabelValues(o.Route, o.Method, strconv.Itoa(o.Status)).Inc()
+	m.requestTime.WithLabelValues(o.Route, o.Method).Observe(o.Took.Seconds())
 }

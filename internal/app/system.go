@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/butakero/butakero/internal/httpapi"
+	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/pipeline"
+)
+
+// System is the opened adapters and the use cases over them.
+type System struct {
+	Config  *Config
+	Log     *slog.Logger
+	Store   storeAdapter
+	Queue   queueAdapter
+	Blobs   blobAdapter
+	Source  sourceAdapter
+	Events  jobs.Events
+	Metrics *metrics
+
+	Bell     *jobs.Bell
+	Finisher *jobs.Finisher
+	Operator *jobs.Operator
+
+	closers []io.Closer
+}
+
+// Open opens what the settings name. What was opened is closed again when
+// something can not be.
+func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
+	s := &System{Config: c, Log: log, Metrics: newMetrics()}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Bell = jobs.NewBell(s.Queue, log)
+	s.Finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: s.Store, Events: s.Events, Bell: s.Bell, Log: log, Grace: c.RingEvery})
+	s.Operator = jobs.NewOperator(jobs.OperatorConfig{Store: s.Store, Finisher: s.Finisher, Bell: s.Bell})
+	s.Metrics.watchBell(s.Bell)
+	s.Metrics.watchBacklog(s.Store, s.Queue)
+	return s, nil
+}
+
+func (s *System) open(ctx context.Context) (err error) {
+	c, log := s.Config, s.Log
+	if s.Store, err = stores[c.Store](ctx, c, log); err != nil {
+		return fmt.Errorf("open the %s store: %w", c.Store, err)
+	}
+	s.closers = append(s.closers, s.Store)
+	if s.Queue, err = queues[c.Queue](ctx, c, log); err != nil {
+		return fmt.Errorf("open the %s queue: %w", c.Queue, err)
+	}
+	s.closers = append(s.closers, s.Queue)
+	if s.Blobs, err = blobs[c.Blob](ctx, c, log); err != nil {
+		return fmt.Errorf("open the %s file store: %w", c.Blob, err)
+	}
+	s.closers = append(s.closers, s.Blobs)
+	if s.Source, err = sources[c.Source](ctx, c, log); err != nil {
+		return fmt.Errorf("open the %s source: %w", c.Source, err)
+	}
+	s.closers = append(s.closers, s.Source)
+	if s.Events, err = events[c.Events](ctx, c, log); err != nil {
+		return fmt.Errorf("open the %s events: %w", c.Events, err)
+	}
+	return nil
+}
+
+// Close closes the adapters, the last opened first.
+func (s *System) Close() error {
+	var all []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		all = append(all, s.closers[i].Close())
+	}
+	s.closers = nil
+	return errors.Join(all...)
+}
+
+// intake builds the use case behind the API.
+func (s *System) intake() *jobs.Intake {
+	return jobs.NewIntake(jobs.IntakeConfig{
+		Store: s.Store, Notes: s.Store, Bell: s.Bell, Finisher: s.Finisher,
+		Resolver: s.Source, Files: s.Blobs, Profiles: pipeline.ProfileNames(),
+		RingAfter: s.Config.RingEvery,
+	})
+}
+
+// api builds the handler of the HTTP API. address is what it listens on.
+func (s *System) api(address string) *httpapi.Handler {
+	return httpapi.New(httpapi.Config{
+		Intake: s.intake(), Operator: s.Operator, Records: s.Store, Lists: s.Store, Files: s.Blobs,
+		Ready: s.Ready, Metrics: s.Metrics.handler(), Depth: s.Queue.Depth, Observe: s.Metrics.observeHTTP,
+		Log: s.Log, PublicURL: s.Config.Public(address),
+		Rate: s.Config.RatePerSecond, Burst: s.Config.RateBurst,
+	})
+}
+
+// runner builds the worker.
+func (s *System) runner(worker string) *jobs.Runner {
+	c := s.Config
+	r := jobs.NewRunner(jobs.RunnerConfig{
+		Store: s.Store, Notes: s.Store, Queue: s.Queue, Finisher: s.Finisher, Bell: s.Bell,
+		Processor: s.processor(),
+		Policy:    jobs.Policy{MaxAttempts: c.MaxAttempts},
+		Observer:  s.Metrics, Log: s.Log, Worker: worker,
+		Slots: c.Slots, Lease: c.Lease, Margin: min(5*time.Second, c.Lease/10), Attempt: c.Attempt, Drain: c.Drain,
+		ProgressEvery: min(c.LookEvery, c.Lease/3),
+	})
+	s.Metrics.watchWorker(r)
+	return r
+}
+
+func (s *System) processor() jobs.Processor {
+	c := s.Config
+	return pipeline.New(pipeline.Config{
+		Source: s.Source, Blobs: s.Blobs, TempDir: c.TempDir, FFmpegPath: c.FFmpeg,
+		MaxDuration: c.MaxDuration, MaxBytes: c.MaxBytes,
+	})
+}
+
+func (s *System) reconciler() *jobs.Reconciler {
+	return jobs.NewReconciler(jobs.ReconcilerConfig{
+		Store: s.Store, Finisher: s.Finisher, Bell: s.Bell, Observer: s.Metrics, Log: s.Log,
+		Every: s.Config.LookEvery, RingEvery: s.Config.RingEvery,
+	})
+}
+
+// Ready asks every part whether it can do its work.
+func (s *System) Ready(ctx context.Context) []httpapi.Check {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	parts := []struct {
+		name string
+		part pinger
+	}{{"store", s.Store}, {"queue", s.Queue}, {"files", s.Blobs}}
+	checks := make([]httpapi.Check, 0, len(parts))
+	for _, p := range parts {
+		check := httpapi.Check{Name: p.name, OK: true}
+		if err := p.part.Ping(ctx); err != nil {
+			check.OK, check.Detail = false, err.Error()
+		}
+		checks = append(checks, check)
+	}
+	return checks
+}
