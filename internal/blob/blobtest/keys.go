@@ -59,7 +59,7 @@ func testBadKeys(t *testing.T, h Harness) {
 	t.Parallel()
 	b := h.New(t)
 	for _, key := range []string{
-		"", "/", "/a", "a/", "a//b", ".", "..", "./a", "../a", "a/..", "a/.", "a/../b", "a/./b", "/etc/passwd", "../../../../tmp/x",
+		"", "/", "/a", "a/", "a//b", ".", "..", "./a", "../a", "a/..", "a/.", "a/../b", "a/./b", "/etc/passwd", "../../../../etc/x",
 		"nul\x00", "line\nbreak", "tab\t", "esc\x1b[0m", "del\x7f", "c1\u0085", "\xff", "a/\xc3\x28", "\xed\xa0\x80", strings.Repeat("a", 513), strings.Repeat("é", 257),
 	} {
 		check := func(what string, err error) {
