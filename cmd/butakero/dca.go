@@ -231,7 +231,11 @@ func (c *cli) readBar(in io.Reader, total int64, name string) (io.Reader, func(o
 		mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)),
 		mpb.BarRemoveOnComplete(),
 	)
-	return bar.ProxyReader(in), func(ok bool) {
+	proxy, err := bar.ProxyReader(in)
+	if err != nil {
+		return in, func(bool) {}
+	}
+	return proxy, func(ok bool) {
 		if ok {
 			bar.SetTotal(-1, true)
 		} else {
