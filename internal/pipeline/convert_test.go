@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
@@ -40,6 +41,8 @@ func FuzzConvert(f *testing.F) {
 	f.Add(oggOpus(f, stereo, packets(5, 40, celt20)))
 	f.Add(oggOpus(f, stereo, packets(5, 40, celt10)))
 	f.Add(bytes.Repeat(oggOpus(f, stereo, packets(2, 40, celt10)), 2))
+	f.Add(webmOpus(stereo.Append(nil), packets(3, 40, celt20), false, time.Second))
+	f.Add(webmOpus(stereo.Append(nil), packets(3, 40, celt10), true, 0))
 	f.Add(wav(1e6))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var out bytes.Buffer

@@ -22,9 +22,10 @@ type track interface {
 	// comes at a legal end only.
 	next() ([]byte, error)
 
-	// whole is asked after the end: whether the stream reaches as far as the
-	// container says it should, when its frames last so long.
-	whole(lasts time.Duration) error
+	// whole is asked when everything has been read: whether the stream reaches as
+	// far as the container says it should, when its frames last so long, and
+	// nothing is left over.
+	whole(f *feed, lasts time.Duration) error
 }
 
 // copy re-frames the packets of an Opus stream. errUncopyable: it has to be
@@ -73,7 +74,7 @@ func (m *maker) copy(ctx context.Context, f *feed, kind *format, start []byte) (
 		err = f.drain()
 	}
 	if err == nil && s.err == nil {
-		err = t.whole(w.out.Duration())
+		err = t.whole(f, w.out.Duration())
 	}
 	if err != nil {
 		return made{}, failure(ctx, f, s, err)
@@ -143,4 +144,4 @@ func (t *oggTrack) next() ([]byte, error) {
 
 // whole has nothing to add: the end mark was there, or the source's own duration
 // is compared anyway.
-func (t *oggTrack) whole(time.Duration) error { return nil }
+func (t *oggTrack) whole(*feed, time.Duration) error { return nil }

@@ -44,10 +44,14 @@ func (t *webmTrack) head() (opus.Head, error) {
 
 func (t *webmTrack) next() ([]byte, error) { return t.r.Next() }
 
-// whole compares with the duration in the file where nothing else shows its end.
-// (Where the segment's size is known, its end has been reached, and a duration
-// that lies, or that counts from a late beginning, does no harm.)
-func (t *webmTrack) whole(lasts time.Duration) error {
+// whole refuses what lies behind the end, such as a second file, of which a
+// player would hear only the first. Where nothing but the duration in the file shows
+// its end, it compares with that. (Where the segment's size is known, its end has been reached, and a
+// duration that lies, or that counts from a late beginning, does no harm.)
+func (t *webmTrack) whole(f *feed, lasts time.Duration) error {
+	if behind := f.read - t.r.Offset(); behind > 0 {
+		return fmt.Errorf("%w: %d bytes behind the end", errDamaged, behind)
+	}
 	declared := t.r.Duration()
 	if t.open && declared > 0 && declared < absurd && lasts < declared-slack(declared) {
 		return fmt.Errorf("%w: it lasts %v and should last %v", io.ErrUnexpectedEOF, lasts, declared)

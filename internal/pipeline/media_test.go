@@ -58,6 +58,45 @@ func oggOpus(t testing.TB, head opus.Head, packets [][]byte) []byte {
 	return b.Bytes()
 }
 
+// element is an EBML element; size -1 is unknown.
+func element(id string, size int, content ...[]byte) []byte {
+	b := append([]byte(id), 0x01)
+	if size < 0 {
+		b = append(b, bytes.Repeat([]byte{0xFF}, 7)...)
+	} else {
+		b = binary.BigEndian.AppendUint64(b, uint64(len(slices.Concat(content...))))
+		b = slices.Delete(b, len(id)+1, len(id)+2) // seven bytes of eight
+	}
+	return append(b, slices.Concat(content...)...)
+}
+
+// webmOpus puts packets of 20 ms into a WebM file, 50 to a cluster.
+func webmOpus(head []byte, packets [][]byte, live bool, duration time.Duration) []byte {
+	size := 0
+	if live {
+		size = -1
+	}
+	var clusters []byte
+	for group := range slices.Chunk(packets, 50) {
+		content := element("\xe7", 0, []byte{0})
+		for _, p := range group {
+			content = append(content, element("\xa3", 0, []byte("\x81\x00\x00\x80"), p)...)
+		}
+		clusters = append(clusters, element("\x1f\x43\xb6\x75", size, content)...)
+	}
+	ticks := binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(duration.Milliseconds())))
+	info := element("\x15\x49\xa9\x66", 0, element("\x2a\xd7\xb1", 0, []byte{0x0F, 0x42, 0x40}), element("\x44\x89", 0, ticks))
+	track := [][]byte{element("\xd7", 0, []byte{1}), element("\x83", 0, []byte{2}), element("\x86", 0, []byte("A_OPUS")),
+		element("\xe1", 0, element("\x9f", 0, []byte{2}))}
+	if head != nil {
+		track = append(track, element("\x63\xa2", 0, head))
+	}
+	return slices.Concat(
+		element("\x1a\x45\xdf\xa3", 0, element("\x42\x82", 0, []byte("webm"))),
+		element("\x18\x53\x80\x67", size, info, element("\x16\x54\xae\x6b", 0, element("\xae", 0, track...)), clusters),
+	)
+}
+
 // wav is a tone of 16 bits, mono, 48 kHz.
 func wav(d time.Duration) []byte {
 	n := int(d.Seconds() * 48000)

@@ -326,6 +326,54 @@ func TestProcessCancelled(t *testing.T) {
 	})
 }
 
+func TestProcessWebM(t *testing.T) {
+	t.Parallel()
+	in := packets(120, 300, celt20)
+	head := stereo.Append(nil)
+	known, live := webmOpus(head, in, false, 2400*time.Millisecond), webmOpus(head, in, true, 2400*time.Millisecond)
+	block := 1 + 8 + 4 + 300 // id, size, block header, packet
+	for _, c := range []struct {
+		name  string
+		media []byte
+		sized bool
+		code  string
+		class jobs.Class
+	}{
+		{name: "known sizes", media: known, sized: true},
+		{name: "unknown sizes", media: live, sized: true},
+		{name: "no OpusHead", media: webmOpus(nil, in, false, 0)},
+		{name: "no duration", media: webmOpus(head, in, true, 0)},
+		{name: "a duration that lies, known sizes", media: webmOpus(head, in, false, time.Hour)},
+		{name: "cut in a block", media: known[:len(known)-1], sized: true, code: pipeline.CodeTruncated, class: jobs.ClassPermanent},
+		{name: "cut in a block on the way", media: known[:len(known)-1], code: pipeline.CodeTruncated, class: jobs.ClassTransient},
+		{name: "cut between blocks", media: known[:len(known)-block], sized: true, code: pipeline.CodeTruncated, class: jobs.ClassPermanent},
+		{name: "cut between blocks, unknown sizes", media: live[:len(live)-40*block], sized: true, code: pipeline.CodeTruncated, class: jobs.ClassPermanent},
+		{name: "two files", media: slices.Concat(known, known), sized: true, code: pipeline.CodeUnreadable, class: jobs.ClassPermanent},
+		{name: "no packets", media: webmOpus(head, nil, false, 0), sized: true, code: pipeline.CodeNoAudio, class: jobs.ClassPermanent},
+		{name: "zero instead of audio", media: slices.Concat(known[:len(known)-2000], make([]byte, 2000)), sized: true, code: pipeline.CodeUnreadable, class: jobs.ClassPermanent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			src, store := &source{media: c.media}, &blobs{}
+			if c.sized {
+				src.size = -1
+			}
+			_, err := pipeline.New(pipeline.Config{Source: src, Blobs: store}).Process(t.Context(), job("", "Title"), quiet)
+			if c.code != "" {
+				wantCode(t, err, c.code, c.class)
+				if len(store.files) > 0 || store.open != 0 {
+					t.Errorf("left behind: %d files, %d uploads", len(store.files), store.open)
+				}
+				return
+			}
+			check(t, err)
+			if out := framesOf(t, store.files[titlePath].data); !slices.EqualFunc(out, in, bytes.Equal) {
+				t.Errorf("%d packets, want the %d of the source", len(out), len(in))
+			}
+		})
+	}
+}
+
 // A chain is copied as one song; a link that can not be copied takes the whole
 // chain to ffmpeg.
 func TestProcessChain(t *testing.T) {
