@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -13,6 +16,7 @@ import (
 	"github.com/butakero/butakero/internal/pipeline"
 	"github.com/butakero/butakero/internal/pipeline/ogg"
 	"github.com/butakero/butakero/internal/pipeline/opus"
+	"github.com/butakero/butakero/internal/pipeline/webm"
 )
 
 // The measurements on real music beside ffmpeg are in test/cmd/audiobench. These
@@ -129,10 +133,18 @@ func TestProcessMemory(t *testing.T) { // not parallel: it counts
 	}
 }
 
-// BenchmarkCopy reports how much a job, and its re-framing alone, cost beside reading and
-// writing the same bytes.
+// BenchmarkCopy reports how much a job, and its re-framing alone, cost beside
+// copying the same bytes in memory.
 func BenchmarkCopy(b *testing.B) {
-	song := oggOpus(b, stereo, packets(songPackets, packetBytes, celt20))
+	in := packets(songPackets, packetBytes, celt20)
+	for name, song := range map[string][]byte{
+		"webm": webmOpus(stereo.Append(nil), in, false, 0), "ogg": oggOpus(b, stereo, in),
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkCopy(b, name, song) })
+	}
+}
+
+func benchmarkCopy(b *testing.B, name string, song []byte) {
 	buf := make([]byte, 64<<10)
 	var plain, reframe, whole time.Duration
 	p := pipeline.New(pipeline.Config{Source: &source{media: song, size: -1}, Blobs: &discard{}})
@@ -144,26 +156,29 @@ func BenchmarkCopy(b *testing.B) {
 			b.Fatal(err)
 		}
 		copied := time.Now()
-		reframeOgg(b, song)
+		if name == "webm" {
+			repack(b, webm.NewReader(bytes.NewReader(song)).Next)
+		} else {
+			repack(b, ogg.NewReader(bytes.NewReader(song)).Next)
+		}
 		reframed := time.Now()
 		if _, err := p.Process(b.Context(), job("", "Title"), quiet); err != nil {
 			b.Fatal(err)
 		}
 		plain, reframe, whole = plain+copied.Sub(start), reframe+reframed.Sub(copied), whole+time.Since(reframed)
 	}
-	b.ReportMetric(float64(reframe)/float64(plain), "reframe/copy")
+	b.ReportMetric(float64(reframe)/float64(plain), "reframe/memcpy")
 	b.ReportMetric(float64(whole)/float64(reframe), "job/reframe")
 	b.ReportMetric(float64(reframe)/float64(b.N)/songPackets, "ns/packet")
 }
 
 type onlyWriter struct{ io.Writer }
 
-func reframeOgg(b *testing.B, song []byte) {
-	r := ogg.NewReader(bytes.NewReader(song))
+func repack(b *testing.B, next func() ([]byte, error)) {
 	var repacker opus.Repacker
 	emit := func([]byte) error { return nil }
 	for {
-		packet, err := r.Next()
+		packet, err := next()
 		if err == io.EOF {
 			return
 		}
@@ -174,4 +189,26 @@ func reframeOgg(b *testing.B, song []byte) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkTranscode reports what a job costs beside the bare ffmpeg on the same
+// media, in time on the clock.
+func BenchmarkTranscode(b *testing.B) {
+	media := wav(20 * time.Second)
+	ffmpeg := realFFmpeg(b)
+	file := filepath.Join(b.TempDir(), "song.wav")
+	check(b, os.WriteFile(file, media, 0o600))
+	p := pipeline.New(pipeline.Config{Source: &source{media: media, size: -1}, Blobs: &discard{}, FFmpegPath: ffmpeg, TempDir: b.TempDir()})
+	var bare, whole time.Duration
+	for b.Loop() {
+		start := time.Now()
+		check(b, exec.Command(ffmpeg, "-v", "error", "-threads", "1", "-i", file, "-ac", "2", "-ar", "48000", "-c:a", "libopus", "-b:a", "96k",
+			"-f", "ogg", "-y", os.DevNull).Run())
+		encoded := time.Now()
+		if _, err := p.Process(b.Context(), job("", "Title"), quiet); err != nil {
+			b.Fatal(err)
+		}
+		bare, whole = bare+encoded.Sub(start), whole+time.Since(encoded)
+	}
+	b.ReportMetric(float64(whole)/float64(bare), "job/ffmpeg")
 }

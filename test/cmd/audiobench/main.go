@@ -2,10 +2,11 @@
 // one machine, and prints a Markdown table of goals, measured ratios and whether
 // they are met.
 //
-//	audiobench [-strict] [-runs 9] MUSIC
+//	audiobench [-strict] [-runs 9] [MUSIC]
 //
-// MUSIC is a file that ffmpeg can read; it is repeated to 212 s and encoded as
-// YouTube would serve it. Everything is measured in CPU time of this process and
+// MUSIC is a file that ffmpeg can read, or a folder of which the largest file is
+// taken; it is repeated to 212 s and encoded as YouTube would serve it. Without it
+// a song is synthesized. Everything is measured in CPU time of this process and
 // its children, on files in the page cache, in turns, and the medians are
 // compared: ratios survive a busy machine where times do not.
 package main
@@ -21,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 )
 
 func main() {
@@ -35,11 +37,11 @@ func main() {
 	strict := flag.Bool("strict", false, "exit 1 if a goal is missed")
 	program := flag.String("ffmpeg", "ffmpeg", "path of ffmpeg")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: audiobench [flags] MUSIC\n\nMUSIC is an audio file, for example build/music/song.ogg\n\n")
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: audiobench [flags] [MUSIC]\n\nMUSIC is an audio file, or a folder of them; a song is synthesized without it.\n\n")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 1 || *runs < 1 {
+	if flag.NArg() > 1 || *runs < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -83,8 +85,9 @@ func run(ctx context.Context, music, ffmpeg string, runs int) (met bool, err err
 	if err != nil {
 		return false, err
 	}
-	fmt.Printf("%s, %d CPUs, %.30s; a song of %s as WebM/Opus of %d bytes; CPU time, medians of %d turns.\n\n",
-		runtime.Version(), runtime.NumCPU(), version, songLength, b.size, runs)
+	words := strings.Fields(string(version))
+	fmt.Printf("%s, %d CPUs, %s; %s as WebM/Opus of %d bytes; CPU time, medians of %d turns.\n\n",
+		runtime.Version(), runtime.NumCPU(), strings.Join(words[:min(3, len(words))], " "), b.song, b.size, runs)
 	fmt.Println("| goal | measured | limit | met |")
 	fmt.Println("|---|---|---|---|")
 	met = true
@@ -108,14 +111,13 @@ func countMet(goals []goal) (n int) {
 	return n
 }
 
-const songLength = "212 s"
-
 // bench holds the prepared files.
 type bench struct {
 	ctx     context.Context
 	dir     string
 	ffmpeg  string
 	runs    int
+	song    string // described
 	size    int64
 	took    map[string][]float64 // CPU seconds by method
 	spawned int                  // processes of one transcode
@@ -126,8 +128,12 @@ func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
 // prepare encodes the song as YouTube serves it: WebM with Opus, and as m4a.
 func (b *bench) prepare(music string) error {
 	wave := b.file("song.wav")
+	input, err := b.input(music)
+	if err != nil {
+		return err
+	}
 	for _, args := range [][]string{
-		{"-stream_loop", "99", "-i", music, "-map", "0:a:0", "-t", "212", "-ac", "2", "-ar", "48000", wave},
+		append(input, "-map", "0:a:0", "-t", "212", "-ac", "2", "-ar", "48000", wave),
 		{"-i", wave, "-c:a", "libopus", "-b:a", "128k", "-f", "webm", "-dash", "1", "-cluster_time_limit", "10000", "-cues_to_front", "1", b.file("song.webm")},
 		{"-i", wave, "-c:a", "aac", "-b:a", "128k", "-movflags", "faststart", b.file("song.m4a")},
 	} {
@@ -143,4 +149,41 @@ func (b *bench) prepare(music string) error {
 	}
 	b.size = info.Size()
 	return os.Remove(wave)
+}
+
+// input returns ffmpeg's options that name the music.
+func (b *bench) input(music string) ([]string, error) {
+	if music == "" {
+		b.song = "212 s of synthesized sound"
+		return []string{"-f", "lavfi", "-i", "aevalsrc='0.2*sin(220*2*PI*t)+0.1*sin(PI*t*(300+200*sin(t)))+0.1*random(0)|0.3*sin(331*2*PI*t*(1+0.01*sin(3*t)))+0.1*random(1)':s=48000"}, nil
+	}
+	info, err := os.Stat(music)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		if music, err = largest(music); err != nil {
+			return nil, err
+		}
+	}
+	b.song = "212 s of " + filepath.Base(music)
+	return []string{"-stream_loop", "99", "-i", music}, nil
+}
+
+// largest is the largest file in a folder.
+func largest(dir string) (name string, err error) {
+	var most int64
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.Size() > most {
+			name, most = filepath.Join(dir, e.Name()), info.Size()
+		}
+	}
+	if name == "" {
+		return "", fmt.Errorf("no file in %s", dir)
+	}
+	return name, nil
 }
