@@ -4,10 +4,12 @@ go 1.26.0
 
 require github.com/butakero/butakero v0.0.0
 
+require github.com/go-chi/chi/v5 v5.5.0 // indirect
+
 require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
-	go.yaml.in/yaml/v3 v3.0.4
-	golang.org/x/text v0.14.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5
+	golang.org/x/text v0.42.0 // indirect
 )
 
 require (
