@@ -22,7 +22,7 @@ import (
 // The measurements on real music beside ffmpeg are in test/cmd/audiobench. These
 // need nothing but this package and show where the time goes.
 
-// songBytes is a song of 212 s at 128 kbit/s.
+// A song of 212 s at 128 kbit/s.
 const songPackets, packetBytes = 10_600, 320
 
 // discard is a blob store that keeps nothing.

@@ -51,6 +51,9 @@ func (m *maker) copy(ctx context.Context, f *feed, kind *format, start []byte) (
 	if firstErr != nil && firstErr != io.EOF { //nolint:errorlint // the readers' own mark
 		return made{}, failure(ctx, f, nil, firstErr)
 	}
+	if len(first) > 0 && opus.TOC(first[0]).FrameSamples() > opus.FrameSamples {
+		return made{}, uncopyable(errLongFrames)
+	}
 	if n, bad := opus.Samples(first); m.once || m.reopen != nil && bad == nil && n == opus.FrameSamples {
 		f.forget()
 	}
@@ -83,6 +86,8 @@ func (m *maker) copy(ctx context.Context, f *feed, kind *format, start []byte) (
 	d.format = kind.name + "/Opus"
 	return d, err
 }
+
+var errLongFrames = errors.New("opus frames longer than 20 ms")
 
 // copyMetadata is the header of a file whose packets come from the source.
 func (m *maker) copyMetadata(head opus.Head) dca.Metadata {
