@@ -175,6 +175,9 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
+	if cursor != "" && !isPlace(cursor) {
+		return nil, "", jobs.ErrBadCursor
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []jobs.Job
@@ -192,7 +195,16 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 
 // place orders jobs by update, for cursors.
 func place(j jobs.Job) string {
-	return j.UpdatedAt.UTC().Format("20060102150405.000000000") + "/" + j.Key.String()
+	return j.UpdatedAt.UTC().Format(placeTime) + "/" + j.Key.String()
+}
+
+const placeTime = "20060102150405.000000000"
+
+func isPlace(cursor string) bool {
+	at, key, _ := strings.Cut(cursor, "/")
+	_, errTime := time.Parse(placeTime, at)
+	_, errKey := jobs.ParseKey(key)
+	return errTime == nil && errKey == nil
 }
 
 func matches(j jobs.Job, f jobs.JobFilter) bool {

@@ -153,7 +153,7 @@ func connect(path string, o Options, extra string) (*sql.DB, error) {
 	pragmas := []string{
 		fmt.Sprintf("_pragma=busy_timeout(%d)", o.BusyTimeout.Milliseconds()),
 		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(0)",
-		"_pragma=cache_size(-16384)", "_pragma=temp_store(MEMORY)", extra,
+		"_pragma=cache_size(-16384)", "_pragma=temp_store(MEMORY)", "_pragma=wal_autocheckpoint(8000)", extra,
 	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(pragmas, "&")
 	db, err := sql.Open("sqlite", dsn)
