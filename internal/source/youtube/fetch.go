@@ -1,0 +1,487 @@
+package youtube
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// chunkBytes is the most that is asked for at once: YouTube slows down whoever
+// asks for more than 10 MiB.
+const chunkBytes = 10 << 20
+
+// Bounds of perseverance.
+const (
+	maxResolves = 2  // fresh links for one song, after the first
+	maxIdleHits = 3  // breaks in a row without one new byte
+	maxBreaks   = 64 // breaks of one song
+	maxDrips    = 2  // connections that were too slow
+)
+
+var (
+	errStalled = errors.New("no byte came in time")
+	errDrip    = errors.New("the bytes come too slowly")
+	errShunned = errors.New("the server gives the whole file when asked for a part")
+	errRefused = errors.New("the link is refused")
+)
+
+// track is an audio stream that can be fetched.
+type track struct {
+	url      string
+	itag     int
+	size     int64 // 0: not announced
+	modified string
+	fresh    bool // no byte of it has come yet
+	identity Identity
+}
+
+// same tells whether t's bytes go on where o's stopped.
+func (t *track) same(o *track) bool {
+	return t.itag == o.itag && t.size == o.size && t.size > 0 && t.modified == o.modified
+}
+
+// fetchConfig is what a stream needs of the source.
+type fetchConfig struct {
+	client  *http.Client
+	idle    time.Duration
+	minRate int64         // bytes a second
+	window  time.Duration // over which that is measured
+	clean   *redactor
+	now     func() time.Time
+
+	// resolve returns a fresh link to the track; other, one of another identity.
+	resolve, other func(context.Context, *track) (*track, error)
+	// rest opens the song anew by another extractor, from its first byte; nil:
+	// there is none.
+	rest func(context.Context) (io.ReadCloser, int64, error)
+	// throttled is told when the media servers ask us to wait.
+	throttled func(error)
+}
+
+// stream fetches a track as it is read: in ranges, going on at the last byte
+// after any break. It holds no more than the caller's buffer and what the
+// connection has in flight. Read is for one goroutine.
+type stream struct {
+	fetchConfig
+	ctx   context.Context
+	end   context.CancelFunc
+	track *track
+
+	off      int64 // delivered
+	body     io.ReadCloser
+	bodyCtx  context.Context
+	bodyEnd  int64 // off at which body is over
+	cancel   context.CancelCauseFunc
+	watch    *time.Timer
+	sum      hash.Hash // of what was delivered
+	tag      string    // ETag of the first answer
+	header   bool      // ask with a Range header, because the query is not understood
+	resolves int
+	breaks   int
+	idleHits int
+	drips    int
+	slow     meter
+	othered  bool // another identity was tried
+	swapped  bool // body is another extractor's
+	done     error
+	close    sync.Once
+}
+
+// meter watches the speed while we wait for bytes, not while nobody wants any.
+type meter struct {
+	waited time.Duration
+	bytes  int64
+}
+
+func newStream(ctx context.Context, c fetchConfig, t *track) *stream {
+	s := &stream{fetchConfig: c, track: t, sum: sha256.New()}
+	s.ctx, s.end = context.WithCancel(ctx)
+	return s
+}
+
+// Close gives the connection back.
+func (s *stream) Close() error {
+	s.close.Do(s.end)
+	return nil
+}
+
+// Read implements io.Reader. Errors are verdicts.
+func (s *stream) Read(b []byte) (int, error) {
+	if s.done != nil {
+		return 0, s.done
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, err := s.read(b)
+	if err != nil {
+		s.drop(nil)
+		if s.ctx.Err() != nil && !errors.Is(err, io.EOF) {
+			err = context.Cause(s.ctx)
+		}
+		s.done = err
+	}
+	return n, err
+}
+
+func (s *stream) read(b []byte) (int, error) {
+	for {
+		if s.track.size > 0 && s.off == s.track.size {
+			if s.body != nil && s.more() {
+				return 0, fail(CodeIncomplete, fmt.Errorf("more than the announced %d bytes came", s.track.size))
+			}
+			return 0, io.EOF
+		}
+		if s.body == nil {
+			if err := s.reopen(); err != nil {
+				return 0, err
+			}
+		}
+		want := b
+		if s.bodyEnd > 0 {
+			want = b[:min(int64(len(b)), s.bodyEnd-s.off)]
+		}
+		n, err := s.take(want)
+		if n > 0 {
+			s.off += int64(n)
+			s.idleHits, s.track.fresh = 0, false
+			_, _ = s.sum.Write(want[:n]) // never fails
+		}
+		switch {
+		case s.track.size > 0 && s.off == s.track.size: // the end, or one byte too many: see above
+		case s.bodyEnd > 0 && s.off == s.bodyEnd:
+			s.drop(nil)
+		case err == io.EOF && s.track.size == 0: //nolint:errorlint // a body's own end
+			s.track.size = s.off
+		case err != nil:
+			if err := s.broke(err); err != nil {
+				return n, err
+			}
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// take reads under the watch.
+func (s *stream) take(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, io.EOF
+	}
+	s.watch.Reset(s.idle)
+	began := time.Now()
+	n, err := s.body.Read(b)
+	s.watch.Stop()
+	s.slow.waited += time.Since(began)
+	s.slow.bytes += int64(n)
+	if s.slow.waited >= s.window {
+		rate := float64(s.slow.bytes) / s.slow.waited.Seconds()
+		s.slow = meter{}
+		if err == nil && rate < float64(s.minRate) {
+			return n, errDrip
+		}
+	}
+	return n, err
+}
+
+// more tells whether there are bytes after the last one.
+func (s *stream) more() bool {
+	s.watch.Reset(s.idle)
+	defer s.watch.Stop()
+	var one [1]byte
+	n, _ := s.body.Read(one[:])
+	return n > 0
+}
+
+// broke decides whether to go on after a body ended too soon; nil: yes.
+func (s *stream) broke(err error) error {
+	if s.bodyCtx != nil && errors.Is(context.Cause(s.bodyCtx), errStalled) {
+		err = errStalled
+	}
+	s.drop(nil)
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	cause := fmt.Errorf("byte %d of %d: %w", s.off, s.track.size, s.clean.err(err))
+	if errors.Is(err, errDrip) {
+		s.drips++
+	}
+	if s.swapped || s.track.size == 0 || s.drips > maxDrips {
+		return fail(CodeNetwork, cause)
+	}
+	return s.again(fail(CodeNetwork, cause))
+}
+
+// again counts a break and waits a little before the next try; when there were
+// too many, verdict ends the stream.
+func (s *stream) again(verdict error) error {
+	s.breaks++
+	s.idleHits++
+	if s.breaks > maxBreaks || s.idleHits > maxIdleHits {
+		return verdict
+	}
+	if s.idleHits > 1 {
+		return sleep(s.ctx, 150*time.Millisecond<<s.idleHits)
+	}
+	return nil
+}
+
+// drop ends the present body.
+func (s *stream) drop(why error) {
+	if s.body == nil {
+		return
+	}
+	s.watch.Stop()
+	s.cancel(why)
+	_ = s.body.Close()
+	s.body = nil
+}
+
+// reopen gets a body that begins at off, however many tries it takes.
+func (s *stream) reopen() error {
+	for {
+		err := s.request()
+		if err == nil {
+			return nil
+		}
+		if s.ctx.Err() != nil {
+			return context.Cause(s.ctx)
+		}
+		switch {
+		case errors.Is(err, errRefused):
+			err = s.renew(err)
+		case errors.Is(err, errShunned) && !s.header:
+			s.header = true
+			continue
+		case errors.Is(err, errShunned):
+			return fail(CodeIncomplete, err)
+		case codeOf(err) == CodeRateLimited:
+			s.throttled(err)
+			return err
+		case codeOf(err) == CodeNetwork, codeOf(err) == CodeUpstream && asError(err).RetryAfter == 0:
+			err = s.again(err)
+		}
+		if err != nil {
+			return err
+		}
+		if s.body != nil {
+			return nil
+		}
+	}
+}
+
+// renew replaces a link that is refused: by a fresh one, then by another way.
+func (s *stream) renew(refused error) error {
+	verdict := fail(CodeExpiredURL, refused)
+	dead := s.track.fresh // refused at once: it is not its age
+	if s.off == 0 && dead {
+		return verdict // nothing is lost: the caller tries the next way
+	}
+	if !dead && s.resolves < maxResolves {
+		s.resolves++
+		fresh, err := s.resolve(s.ctx, s.track)
+		switch {
+		case err == nil && (fresh.same(s.track) || s.off == 0):
+			s.track = fresh
+			return nil
+		case err == nil:
+			return fail(CodeIncomplete, errors.New("the audio was changed while it was fetched"))
+		case codeOf(err) != CodeExpiredURL:
+			return err
+		}
+	}
+	if !s.othered {
+		s.othered = true
+		if fresh, err := s.other(s.ctx, s.track); err == nil && fresh.same(s.track) {
+			s.track = fresh
+			return nil
+		}
+	}
+	if s.rest == nil {
+		return verdict
+	}
+	return s.swap(verdict)
+}
+
+// swap goes on with another extractor's bytes if they are the same so far.
+func (s *stream) swap(verdict error) error {
+	body, size, err := s.rest(s.ctx)
+	if err != nil {
+		return verdict
+	}
+	if err := s.skip(body, size); err != nil {
+		_ = body.Close()
+		return fail(CodeIncomplete, err)
+	}
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	s.install(ctx, cancel, body)
+	s.bodyEnd, s.swapped = 0, true
+	return nil
+}
+
+// skip reads up to off and compares.
+func (s *stream) skip(body io.Reader, size int64) error {
+	if size != s.track.size {
+		return fmt.Errorf("the other extractor has %d bytes, not %d", size, s.track.size)
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, body, s.off); err != nil {
+		return fmt.Errorf("read the other extractor's bytes: %w", err)
+	}
+	if string(sum.Sum(nil)) != string(s.sum.Sum(nil)) {
+		return errors.New("the other extractor has other bytes")
+	}
+	return nil
+}
+
+func (s *stream) install(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser) {
+	s.body, s.bodyCtx, s.cancel = body, ctx, cancel
+	s.watch = time.AfterFunc(s.idle, func() { cancel(errStalled) })
+	s.watch.Stop()
+	context.AfterFunc(ctx, func() { _ = body.Close() })
+}
+
+// request asks for the next range.
+func (s *stream) request() error {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	timer := time.AfterFunc(s.idle, func() { cancel(errStalled) })
+	resp, want, err := s.ask(ctx)
+	timer.Stop()
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
+		cancel(nil)
+		return transportError(s.clean, err)
+	}
+	if err := s.accept(resp, want); err != nil {
+		_ = resp.Body.Close()
+		cancel(nil)
+		return err
+	}
+	s.install(ctx, cancel, resp.Body)
+	return nil
+}
+
+// ask sends the request; want is the number of bytes asked for, 0 for all.
+func (s *stream) ask(ctx context.Context) (*http.Response, int64, error) {
+	link := s.track.url
+	var want int64
+	span := ""
+	if s.track.size > 0 {
+		want = min(chunkBytes, s.track.size-s.off)
+		span = fmt.Sprintf("%d-%d", s.off, s.off+want-1)
+	}
+	u, err := url.Parse(link)
+	if err != nil {
+		return nil, 0, errors.New("the media link can not be read") // the cause would quote it
+	}
+	if span != "" && !s.header {
+		// Appended as it is: encoding the query anew would reorder what is signed.
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += "range=" + span
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, 0, errors.New("the media link can not be asked for")
+	}
+	r.Header.Set("User-Agent", s.track.identity.UserAgent)
+	r.Header.Set("Accept-Encoding", "identity")
+	if span != "" && s.header {
+		r.Header.Set("Range", "bytes="+span)
+	}
+	resp, err := s.client.Do(r)
+	return resp, want, err
+}
+
+// accept checks the head of an answer and notes how far its body goes.
+func (s *stream) accept(resp *http.Response, want int64) error {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusPartialContent:
+	case http.StatusForbidden, http.StatusGone, http.StatusNotFound, http.StatusUnauthorized:
+		return fmt.Errorf("%w: HTTP status %d", errRefused, resp.StatusCode)
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fail(CodeIncomplete, fmt.Errorf("there is nothing at byte %d of %d", s.off, s.track.size))
+	default:
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10)) // words that may tell more; none are fine
+		return judgeStatus(resp, body, s.now())
+	}
+	if err := notMedia(resp); err != nil {
+		return err
+	}
+	if tag := resp.Header.Get("ETag"); tag != "" {
+		if s.tag != "" && s.tag != tag && s.off > 0 {
+			return fail(CodeIncomplete, errors.New("the file was changed while it was fetched"))
+		}
+		s.tag = tag
+	}
+	length := resp.ContentLength
+	switch {
+	case want == 0: // no size was announced
+		s.bodyEnd = 0
+		if length > 0 {
+			s.track.size, s.bodyEnd = length, length
+		}
+		return nil
+	case resp.StatusCode == http.StatusPartialContent:
+		return s.acceptPart(resp.Header.Get("Content-Range"), want)
+	case length == want, length < 0 && s.off == 0 && want == s.track.size:
+	case length == s.track.size && s.off == 0:
+		want = length // the whole at once is as good
+	case length == s.track.size, length < 0:
+		return errShunned
+	case length > want, length == 0:
+		return fail(CodeIncomplete, fmt.Errorf("%d bytes are offered, %d were announced", length, s.track.size))
+	default:
+		want = length
+	}
+	s.bodyEnd = s.off + want
+	return nil
+}
+
+// acceptPart reads Content-Range (RFC 9110 section 14.4).
+func (s *stream) acceptPart(text string, want int64) error {
+	spec, ok := strings.CutPrefix(text, "bytes ")
+	span, total, ok2 := strings.Cut(spec, "/")
+	first, last, ok3 := strings.Cut(span, "-")
+	from, err1 := strconv.ParseInt(first, 10, 64)
+	to, err2 := strconv.ParseInt(last, 10, 64)
+	if !ok || !ok2 || !ok3 || err1 != nil || err2 != nil || from != s.off || to < from || to >= s.off+want {
+		return fail(CodeIncomplete, errors.New("the answer is another part than asked for"))
+	}
+	if n, err := strconv.ParseInt(total, 10, 64); err == nil && n != s.track.size {
+		return fail(CodeIncomplete, fmt.Errorf("the file has %d bytes, %d were announced", n, s.track.size))
+	}
+	s.bodyEnd = to + 1
+	return nil
+}
+
+// notMedia recognises pages that come with status 200.
+func notMedia(resp *http.Response) error {
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || strings.HasPrefix(kind, "audio/") || strings.HasPrefix(kind, "video/") ||
+		kind == "application/octet-stream" || kind == "application/vnd.yt-ump" {
+		return nil // also when it says nothing: the first bytes will tell
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if findSignal(plain(string(body))) == CodeBotCheck {
+		return fail(CodeBotCheck, errors.New("a page with a check came instead of media"))
+	}
+	return fail(CodeUpstream, fmt.Errorf("%.40q came instead of media", kind))
+}
