@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -179,7 +180,7 @@ func repack(b *testing.B, next func() ([]byte, error)) {
 	emit := func([]byte) error { return nil }
 	for {
 		packet, err := next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err == nil {

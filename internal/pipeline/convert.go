@@ -39,8 +39,8 @@ type Report struct {
 // ctx's error; what has been written to out is of no use then.
 //
 // The rare stream that turns out to need transcoding when part of it has been
-// written is begun anew where out is a regular file that ends at its present
-// position, such as a new one; any other out gets an error with CodeNoRestart.
+// written is begun anew where out is a regular file (or wraps one: it needs Seek, Stat and
+// Truncate) that ends at its present position, such as a new one; any other out gets an error with CodeNoRestart.
 //
 // Convert returns when ctx is done even if in does not return from Read, as a
 // terminal may not; in must then not be used any more.
@@ -78,39 +78,35 @@ func convert(ctx context.Context, in io.Reader, out io.Writer, o ConvertOptions)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	file, start, size := regularFile(in)
+	start, size, again := regularFile(in)
 	if o.Size > 0 {
 		size = o.Size
 	}
 	if p.MaxBytes > 0 && size > p.MaxBytes {
 		return Report{}, tooLarge(p.MaxBytes)
 	}
-	open := func() (*feed, error) {
+	open := func() *feed {
 		feeding, stop := context.WithCancelCause(ctx)
 		return p.newFeed(feeding, stop, io.NopCloser(in), size, func(done int64) {
 			if o.Progress != nil {
 				o.Progress(done, size)
 			}
-		}), nil
+		})
 	}
 	meta := dca.NewMetadata(p.Tool)
 	meta.Info.Title, meta.Info.Artist = o.Info.Title, o.Info.Artist
 	meta.Origin = dca.Origin{Source: "file", URL: o.Info.URL}
 	m := maker{Pipeline: p, profile: profile, meta: meta, announced: o.Info.Duration}
 	m.begin, m.once = restart(out)
-	if file != nil {
+	if again {
 		m.reopen = func() (*feed, error) {
-			if _, err := file.Seek(start, io.SeekStart); err != nil {
+			if _, err := in.(io.Seeker).Seek(start, io.SeekStart); err != nil {
 				return nil, sourceError(err)
 			}
-			return open()
+			return open(), nil
 		}
 	}
-	f, err := open()
-	if err != nil {
-		return Report{}, err
-	}
-	d, err := m.run(ctx, f)
+	d, err := m.run(ctx, open())
 	r := Report{
 		Format: d.format, Transcoded: d.transcoded, BytesIn: d.read, Bytes: d.bytes, SHA256: d.sha256,
 		Frames: d.frames, Duration: d.duration,
@@ -121,29 +117,41 @@ func convert(ctx context.Context, in io.Reader, out io.Writer, o ConvertOptions)
 	return r, err
 }
 
-// regularFile returns v as a regular file, with its position and the number of
-// bytes behind that; nil if it is none.
-func regularFile(v any) (file *os.File, start, behind int64) {
-	file, ok := v.(*os.File)
+// seekable is what a file and what wraps one have.
+type seekable interface {
+	io.Seeker
+	Stat() (os.FileInfo, error)
+}
+
+// regularFile tells whether v is a regular file, with its position and the number
+// of bytes behind that.
+func regularFile(v any) (start, behind int64, ok bool) {
+	file, ok := v.(seekable)
 	if !ok {
-		return nil, 0, 0
+		return 0, 0, false
 	}
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, 0, 0
+		return 0, 0, false
 	}
 	start, err = file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return nil, 0, 0
+		return 0, 0, false
 	}
-	return file, start, max(0, info.Size()-start)
+	return start, max(0, info.Size()-start), true
 }
 
 // restart returns how to begin writing to out, and whether that can be done only
 // once. A file with something behind its position (one that is appended to has
 // its position at 0) is never cut.
 func restart(out io.Writer) (begin func() (*sink, error), once bool) {
-	if file, start, behind := regularFile(out); file != nil && behind == 0 {
+	type truncater interface {
+		seekable
+		io.Writer
+		Truncate(size int64) error
+	}
+	file, ok := out.(truncater)
+	if start, behind, regular := regularFile(out); ok && regular && behind == 0 {
 		return func() (*sink, error) {
 			_, err := file.Seek(start, io.SeekStart)
 			if err = errors.Join(err, file.Truncate(start)); err != nil {

@@ -94,7 +94,7 @@ func readAt(r io.ReaderAt, b []byte, at int64) error {
 	if n == len(b) {
 		return nil
 	}
-	if err == io.EOF { //nolint:errorlint // ReaderAt's own mark
+	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -31,7 +31,7 @@ func (d *declared) ogg(r io.ReaderAt, size int64) error {
 	for {
 		head, err := in.Peek(27)
 		if len(head) == 0 {
-			if err == io.EOF { //nolint:errorlint // bufio's own mark
+			if err == io.EOF {
 				break
 			}
 			return err

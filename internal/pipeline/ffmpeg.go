@@ -90,7 +90,7 @@ func (f *ffmpeg) Read(b []byte) (int, error) {
 	}
 	n, err := f.out.Read(b)
 	f.read += int64(n)
-	f.ended = f.ended || err == io.EOF //nolint:errorlint // a pipe's own mark
+	f.ended = f.ended || err == io.EOF
 	if errors.Is(err, os.ErrDeadlineExceeded) && f.ctx.Err() == nil {
 		f.hung = true
 		f.cancel()

@@ -115,25 +115,25 @@ func (w *frameWriter) pump(next func() ([]byte, error)) error {
 	emit := w.emit // once, not for every packet
 	for {
 		packet, err := next()
-		switch {
-		case err == nil:
+		if err == nil {
 			if err := w.repacker.Push(packet, emit); err != nil {
 				if errors.Is(err, opus.ErrNotCopyable) {
 					return uncopyable(err)
 				}
 				return err
 			}
-		case err == io.EOF: //nolint:errorlint // the readers' own mark
-			if err := w.repacker.Flush(emit); err != nil {
-				return err
-			}
-			return w.out.Flush()
-		case err == errLink: //nolint:errorlint // never wrapped
-			if err := w.repacker.Flush(emit); err != nil {
-				return err
-			}
-		default:
+			continue
+		}
+		// Not errors.Is: a source's error may have io.EOF for its cause.
+		end := err == io.EOF        //nolint:errorlint // see above
+		if !end && err != errLink { //nolint:errorlint // never wrapped
 			return err
+		}
+		if err := w.repacker.Flush(emit); err != nil {
+			return err
+		}
+		if end {
+			return w.out.Flush()
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -291,7 +292,7 @@ func framesOf(t testing.TB, data []byte) [][]byte {
 	var all [][]byte
 	for r := dca.NewReader(bytes.NewReader(data)); ; {
 		frame, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		check(t, err)

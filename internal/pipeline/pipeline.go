@@ -105,14 +105,14 @@ func (p *Pipeline) Process(ctx context.Context, job jobs.Job, report func(jobs.S
 		return jobs.Result{}, err
 	}
 	// The feed may be replaced by a second one.
-	made, err := s.download(ctx, f)
+	m, err := s.download(ctx, f)
 	if err != nil {
 		if errors.Is(err, errAdopt) {
 			return s.adopted, nil
 		}
 		return jobs.Result{}, err
 	}
-	return s.commit(ctx, made)
+	return s.commit(ctx, m)
 }
 
 // song is one job in hand.

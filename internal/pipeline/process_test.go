@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -197,6 +198,9 @@ func TestProcessFaults(t *testing.T) {
 		{name: "source fails without verdict", source: &source{fail: io.ErrClosedPipe}, code: pipeline.CodeSource, class: jobs.ClassTransient},
 		{name: "source breaks", source: &source{media: media, body: half(io.ErrClosedPipe)}, code: pipeline.CodeSource, class: jobs.ClassTransient},
 		{name: "source breaks with verdict", source: &source{media: media, body: half(gone)}, code: "rate_limited", class: jobs.ClassThrottled},
+		{name: "source breaks where the file may end", source: &source{media: webmOpus(stereo.Append(nil), in, true, 0), body: func(_ context.Context, r io.Reader) io.Reader {
+			return io.MultiReader(r, iotest.ErrReader(fmt.Errorf("connection: %w", io.EOF)))
+		}}, code: pipeline.CodeSource, class: jobs.ClassTransient},
 		{name: "source ends early", source: &source{media: media, size: -1, body: half(io.EOF)}, code: pipeline.CodeIncomplete, class: jobs.ClassTransient},
 		{name: "source ends early, no size", source: &source{media: media, body: half(io.EOF)}, code: pipeline.CodeTruncated, class: jobs.ClassTransient},
 		{name: "file is cut", source: &source{media: media[:len(media)/2], size: -1}, code: pipeline.CodeTruncated, class: jobs.ClassPermanent},
@@ -293,11 +297,11 @@ func TestProcessSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{media: media, size: -1, body: func(_ context.Context, r io.Reader) io.Reader {
 			return readerFunc(func(b []byte) (int, error) {
-				time.Sleep(19 * time.Second)
+				<-time.After(19 * time.Second)
 				return r.Read(b[:min(len(b), 4000)])
 			})
 		}}
-		store := &blobs{onCommit: func() { time.Sleep(time.Hour) }}
+		store := &blobs{onCommit: func() { <-time.After(time.Hour) }}
 		_, err := pipeline.New(pipeline.Config{Source: src, Blobs: store, IdleTimeout: 20 * time.Second}).
 			Process(t.Context(), job("", "Title"), quiet)
 		check(t, err)

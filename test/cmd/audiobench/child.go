@@ -116,14 +116,14 @@ func writeSong(w io.WriteCloser, seconds int) error {
 func (b *bench) spawns() ([]goal, error) {
 	counted := b.file("starts")
 	script := b.file("counting-ffmpeg")
-	real, err := exec.LookPath(b.ffmpeg)
+	program, err := exec.LookPath(b.ffmpeg)
 	if err != nil {
 		return nil, err
 	}
-	if real, err = filepath.Abs(real); err != nil {
+	if program, err = filepath.Abs(program); err != nil {
 		return nil, err
 	}
-	text := fmt.Sprintf("#!/bin/sh\necho >> '%s'\nexec '%s' \"$@\"\n", counted, real)
+	text := fmt.Sprintf("#!/bin/sh\necho >> '%s'\nexec '%s' \"$@\"\n", counted, program)
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { // #nosec G306 -- a program
 		return nil, err
 	}

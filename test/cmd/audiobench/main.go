@@ -26,13 +26,22 @@ import (
 )
 
 func main() {
+	var err error
+	code := 0
 	if len(os.Args) > 1 && os.Args[1] == childCommand {
-		if err := child(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "audiobench:", err)
-			os.Exit(1)
-		}
-		return
+		err = child(os.Stdin, os.Stdout)
+	} else {
+		code, err = command()
 	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "audiobench:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// command reads the flags, measures and returns the exit code.
+func command() (code int, err error) {
 	runs := flag.Int("runs", 9, "turns; the medians count")
 	strict := flag.Bool("strict", false, "exit 1 if a goal is missed")
 	program := flag.String("ffmpeg", "ffmpeg", "path of ffmpeg")
@@ -43,20 +52,15 @@ func main() {
 	flag.Parse()
 	if flag.NArg() > 1 || *runs < 1 {
 		flag.Usage()
-		os.Exit(2)
+		return 2, nil
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	met, err := run(ctx, flag.Arg(0), *program, *runs)
-	if err != nil {
-		stop()
-		fmt.Fprintln(os.Stderr, "audiobench:", err)
-		os.Exit(1)
+	if err == nil && !met && *strict {
+		code = 1
 	}
-	if !met && *strict {
-		stop()
-		os.Exit(1)
-	}
+	return code, err
 }
 
 // goal is one row of the table. A ratio of 0 as limit means that there is none.
@@ -113,14 +117,13 @@ func countMet(goals []goal) (n int) {
 
 // bench holds the prepared files.
 type bench struct {
-	ctx     context.Context
-	dir     string
-	ffmpeg  string
-	runs    int
-	song    string // described
-	size    int64
-	took    map[string][]float64 // CPU seconds by method
-	spawned int                  // processes of one transcode
+	ctx    context.Context
+	dir    string
+	ffmpeg string
+	runs   int
+	song   string // described
+	size   int64
+	took   map[string][]float64 // CPU seconds by method
 }
 
 func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
