@@ -118,7 +118,7 @@ func isOver(over <-chan struct{}) bool {
 
 // tick lets a stream look once more.
 func tick() {
-	time.Sleep(500 * time.Millisecond) // in a bubble of synctest: no waiting
+	<-time.After(500 * time.Millisecond) // in a bubble of synctest: no waiting
 	synctest.Wait()
 }
 
@@ -209,7 +209,7 @@ func TestSilentStreamSaysSoAndStops(t *testing.T) {
 		w, over := openStream(t.Context(), h, operationsPath+"/"+opID, "")
 		synctest.Wait()
 		w.taken()
-		time.Sleep(15 * time.Second) // in a bubble of synctest: no waiting
+		<-time.After(15 * time.Second) // in a bubble of synctest: no waiting
 		synctest.Wait()
 		if text := w.taken(); text != ": still here\n\n" {
 			t.Errorf("heartbeat %q", text)

@@ -1,6 +1,5 @@
 package structure_test
 
-
 import (
 	"bytes"
 	"encoding/json"
