@@ -94,8 +94,8 @@ func convert(ctx context.Context, in io.Reader, out io.Writer, o ConvertOptions)
 		})
 	}
 	meta := dca.NewMetadata(p.Tool)
-	meta.Info.Title, meta.Info.Artist = o.Info.Title, o.Info.Artist
-	meta.Origin = dca.Origin{Source: "file", URL: o.Info.URL}
+	meta.Info.Title, meta.Info.Artist = headerText(o.Info.Title), headerText(o.Info.Artist)
+	meta.Origin = dca.Origin{Source: "file", URL: headerText(o.Info.URL)}
 	m := maker{Pipeline: p, profile: profile, meta: meta, announced: o.Info.Duration}
 	m.begin, m.once = restart(out)
 	if again {

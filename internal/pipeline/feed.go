@@ -26,6 +26,7 @@ type feed struct {
 	release func() bool
 
 	read   int64 // bytes that came from body
+	empty  int   // reads in a row that gave neither bytes nor an error
 	ended  bool  // body said io.EOF
 	err    error // any other end, with its verdict; Read says it again and again
 	report func(done int64)
@@ -51,6 +52,9 @@ const maxRecord = 256 << 10
 
 // copyBytes is the size of the buffer with which bytes are moved.
 const copyBytes = 64 << 10
+
+// maxEmpty is how often a body may return nothing before it is given up.
+const maxEmpty = 100
 
 // errIdle is the cause of a feed that was stopped because nothing came.
 var errIdle = errors.New("no data")
@@ -116,6 +120,13 @@ func (f *feed) Read(b []byte) (int, error) {
 	case err != nil:
 		f.err = f.explain(err)
 		return n, f.err
+	case n > 0:
+		f.empty = 0
+	default:
+		if f.empty++; f.empty == maxEmpty {
+			f.err = sourceError(io.ErrNoProgress)
+			return 0, f.err
+		}
 	}
 	return n, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
@@ -307,10 +308,16 @@ func (s *song) commit(ctx context.Context, m made) (jobs.Result, error) {
 // media is.
 func (s *song) metadata(size int64) dca.Metadata {
 	meta := dca.NewMetadata(s.Tool)
-	meta.Info.Title, meta.Info.Artist = s.info.Title, s.info.Artist
-	meta.Origin = dca.Origin{Source: s.key.Platform, URL: s.info.URL, Bitrate: bitrate(size, s.announce)}
+	meta.Info.Title, meta.Info.Artist = headerText(s.info.Title), headerText(s.info.Artist)
+	meta.Origin = dca.Origin{Source: s.key.Platform, URL: headerText(s.info.URL), Bitrate: bitrate(size, s.announce)}
 	meta.Extra = map[string]any{"song_id": s.key.ID, "profile": s.profile.Name}
 	return meta
+}
+
+// headerText bounds what comes from outside: readers hold the header in memory.
+func headerText(s string) string {
+	const limit = 1000
+	return cut(strings.ToValidUTF8(s, "\uFFFD"), limit)
 }
 
 // bitrate in bits per second, 0 if it can not be known.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -198,6 +199,14 @@ func TestProcessFaults(t *testing.T) {
 		{name: "source fails without verdict", source: &source{fail: io.ErrClosedPipe}, code: pipeline.CodeSource, class: jobs.ClassTransient},
 		{name: "source breaks", source: &source{media: media, body: half(io.ErrClosedPipe)}, code: pipeline.CodeSource, class: jobs.ClassTransient},
 		{name: "source breaks with verdict", source: &source{media: media, body: half(gone)}, code: "rate_limited", class: jobs.ClassThrottled},
+		{name: "source says nothing", source: &source{media: media, body: func(_ context.Context, r io.Reader) io.Reader {
+			return io.MultiReader(io.LimitReader(r, 10_000), readerFunc(func([]byte) (int, error) { return 0, nil }))
+		}}, code: pipeline.CodeSource, class: jobs.ClassTransient},
+		{name: "source says nothing at all", source: &source{body: func(context.Context, io.Reader) io.Reader {
+			return readerFunc(func([]byte) (int, error) { return 0, nil })
+		}}, code: pipeline.CodeSource, class: jobs.ClassTransient},
+		{name: "title that is too long", source: &source{media: media[:len(media)-1], info: jobs.SongInfo{Artist: strings.Repeat("a", 2<<20)}},
+			code: pipeline.CodeTruncated, class: jobs.ClassTransient},
 		{name: "source breaks where the file may end", source: &source{media: webmOpus(stereo.Append(nil), in, true, 0), body: func(_ context.Context, r io.Reader) io.Reader {
 			return io.MultiReader(r, iotest.ErrReader(fmt.Errorf("connection: %w", io.EOF)))
 		}}, code: pipeline.CodeSource, class: jobs.ClassTransient},
