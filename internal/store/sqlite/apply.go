@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,11 +35,20 @@ func (s *Store) ApplyOperations(ctx context.Context, commands []jobs.OperationCo
 	return r.operationOutcomes, nil
 }
 
+// The reads that the protocol needs are prepared once per connection.
+const (
+	readJob       = `SELECT doc FROM jobs WHERE key = ?`
+	readOperation = `SELECT doc FROM operations WHERE id = ?`
+	readWaiting   = `SELECT doc FROM operations WHERE ended IS NULL AND id > ? AND id <= ? ORDER BY id`
+	readOthers    = `SELECT doc FROM operations WHERE ended IS NOT NULL AND id > ? AND id <= ? ORDER BY id`
+	dueJobs       = `SELECT doc FROM jobs WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?`
+	dueOperations = `SELECT doc FROM operations WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?`
+)
+
 // Job implements jobs.Store.
 func (s *Store) Job(ctx context.Context, key jobs.Key) (jobs.Job, error) {
 	var doc []byte
-	err := s.read.QueryRowContext(ctx, "SELECT doc FROM jobs WHERE key = ?", key.String()).Scan(&doc)
-	if err != nil {
+	if err := s.reads[readJob].QueryRowContext(ctx, rowKey(key)).Scan(&doc); err != nil {
 		return jobs.Job{}, readError(ctx, err)
 	}
 	return decodeJob(doc)
@@ -46,34 +56,38 @@ func (s *Store) Job(ctx context.Context, key jobs.Key) (jobs.Job, error) {
 
 // Operation implements jobs.Store.
 func (s *Store) Operation(ctx context.Context, id string) (jobs.Operation, error) {
+	packed, ok := packID(id)
+	if !ok {
+		if err := ctx.Err(); err != nil {
+			return jobs.Operation{}, err
+		}
+		return jobs.Operation{}, jobs.ErrNotFound
+	}
 	var doc []byte
-	err := s.read.QueryRowContext(ctx, "SELECT doc FROM operations WHERE id = ?", packID(id)).Scan(&doc)
-	if err != nil {
+	if err := s.reads[readOperation].QueryRowContext(ctx, packed).Scan(&doc); err != nil {
 		return jobs.Operation{}, readError(ctx, err)
 	}
 	return decodeOperation(doc)
 }
 
-// OperationsOf implements jobs.Store. Waiting operations have an index; the
-// others are found by the song that their ids begin with.
+// OperationsOf implements jobs.Store. The operations of a song lie together, as
+// their ids begin with it; those that wait have an index of their own.
 func (s *Store) OperationsOf(ctx context.Context, key jobs.Key, state jobs.OperationState, after string, limit int) ([]jobs.Operation, error) {
-	query := "SELECT doc FROM operations WHERE waiting = ?1 AND id > ?2 ORDER BY id"
-	args := []any{waitingKey(key), packID(after)}
-	if state != jobs.OperationWaiting {
-		first, last := idRange(key.Song)
-		if after != "" {
-			first = packID(after)
-		}
-		query = "SELECT doc FROM operations WHERE id > ?1 AND id <= ?2 ORDER BY id"
-		args = []any{first, last}
+	first, last := idRange(key.Song)
+	if packed, ok := packID(after); ok && bytes.Compare(packed, first) > 0 {
+		first = packed
+	}
+	query := readOthers
+	if state == jobs.OperationWaiting {
+		query = readWaiting
 	}
 	var found []jobs.Operation
-	err := s.documents(ctx, query, args, func(doc []byte) (bool, error) {
+	err := s.documents(ctx, query, []any{first, last}, func(doc []byte) (bool, error) {
 		o, err := decodeOperation(doc)
 		if err != nil {
 			return false, err
 		}
-		if o.Key == key && o.State == state && o.ID > after {
+		if o.Key == key && o.State == state && len(found) < limit {
 			found = append(found, o)
 		}
 		return len(found) < limit, nil
@@ -81,19 +95,10 @@ func (s *Store) OperationsOf(ctx context.Context, key jobs.Key, state jobs.Opera
 	return found, err
 }
 
-// idRange is where the ids of a song's operations lie: they begin with the song.
-// first is a prefix of the lowest one and so sorts before it.
-func idRange(song jobs.Song) (first, last []byte) {
-	low := packID(jobs.NewOperationID(song, [8]byte{}))
-	high := jobs.NewOperationID(song, [8]byte{255, 255, 255, 255, 255, 255, 255, 255})
-	return low[:len(low)-1], packID(high)
-}
-
 // Due implements jobs.Store.
-func (s *Store) Due(ctx context.Context, now time.Time, limit int) (jobs.Due, error) {
-	var due jobs.Due
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due jobs.Due, err error) {
 	args := []any{nanos(now), limit}
-	err := s.documents(ctx, "SELECT doc FROM jobs WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?", args, func(doc []byte) (bool, error) {
+	err = s.documents(ctx, dueJobs, args, func(doc []byte) (bool, error) {
 		j, err := decodeJob(doc)
 		due.Jobs = append(due.Jobs, j)
 		return true, err
@@ -101,7 +106,7 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (jobs.Due, er
 	if err != nil {
 		return due, err
 	}
-	err = s.documents(ctx, "SELECT doc FROM operations WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?", args, func(doc []byte) (bool, error) {
+	err = s.documents(ctx, dueOperations, args, func(doc []byte) (bool, error) {
 		o, err := decodeOperation(doc)
 		due.Operations = append(due.Operations, o)
 		return true, err
@@ -109,9 +114,9 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (jobs.Due, er
 	return due, err
 }
 
-// documents runs a query for one column of documents until each says stop.
+// documents runs a prepared query for documents until each says stop.
 func (s *Store) documents(ctx context.Context, query string, args []any, each func(doc []byte) (more bool, err error)) error {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := s.reads[query].QueryContext(ctx, args...)
 	if err != nil {
 		return readError(ctx, err)
 	}

@@ -7,27 +7,26 @@ import "github.com/butakero/butakero/internal/jobs"
 // is full the old one is dropped.
 type cache struct {
 	limit      int
-	jobs       generations[string, *jobEntry]
+	jobs       generations[jobs.Key, *jobEntry]
 	operations generations[string, *operationEntry]
 }
 
-// jobEntry is a job as the open transaction has it. row 0: there is none in the
-// table.
+// jobEntry is a job as the open transaction has it, beside what the table holds.
 type jobEntry struct {
-	key   string
-	row   int64
 	job   jobs.Job // Generation 0: there is none
-	kept  jobs.Job // as it is in the table
+	row   int64    // 0: there is none in the table
+	kept  jobs.JobState
 	dirty bool
 }
 
+// operationEntry is an operation as the open transaction has it.
 type operationEntry struct {
-	id        string
+	operation jobs.Operation // ID "": there is none
 	row       int64
-	operation jobs.Operation
-	kept      jobs.Operation
+	kept      jobs.OperationState
+	event     jobs.EventState
+	ended     int64 // number of its end in the order of ends; 0: it waits
 	dirty     bool
-	ended     bool // an end that is not in the log yet
 }
 
 func newCache(limit int) *cache {
@@ -37,7 +36,7 @@ func newCache(limit int) *cache {
 }
 
 func (c *cache) clear() {
-	c.jobs = newGenerations[string, *jobEntry]()
+	c.jobs = newGenerations[jobs.Key, *jobEntry]()
 	c.operations = newGenerations[string, *operationEntry]()
 }
 
@@ -69,6 +68,7 @@ func (g *generations[K, V]) put(k K, v V) { g.young[k] = v }
 
 func (g *generations[K, V]) age(limit int) {
 	if len(g.young) >= limit/2 {
-		g.old, g.young = g.young, make(map[K]V, limit/2)
+		clear(g.old)
+		g.old, g.young = g.young, g.old
 	}
 }

@@ -2,11 +2,8 @@ package sqlite
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
@@ -27,9 +24,10 @@ type coder struct {
 	err     error
 }
 
-func encodeJob(j jobs.Job) []byte {
-	c := coder{b: append(make([]byte, 0, 256), codecVersion)}
-	c.job(&j)
+// appendJob encodes a record behind what is in b.
+func appendJob(b []byte, j *jobs.Job) []byte {
+	c := coder{b: append(b, codecVersion)}
+	c.job(j)
 	return c.b
 }
 
@@ -42,9 +40,9 @@ func decodeJob(b []byte) (j jobs.Job, err error) {
 	return j, c.err
 }
 
-func encodeOperation(o jobs.Operation) []byte {
-	c := coder{b: append(make([]byte, 0, 256), codecVersion)}
-	c.operation(&o)
+func appendOperation(b []byte, o *jobs.Operation) []byte {
+	c := coder{b: append(b, codecVersion)}
+	c.operation(o)
 	return c.b
 }
 
@@ -86,7 +84,7 @@ func (c *coder) job(j *jobs.Job) {
 	c.info(&j.Info)
 	text(c, &j.Requester)
 	text(c, &j.Trace)
-	cold(c, &j.LastError)
+	c.lastFailure(&j.LastError)
 	c.failures(&j.History)
 	c.result(&j.Result)
 	c.time(&j.CreatedAt)
@@ -107,7 +105,7 @@ func (c *coder) operation(o *jobs.Operation) {
 	c.number(&o.After)
 	c.count(&o.Attempts)
 	c.result(&o.Result)
-	cold(c, &o.Failure)
+	c.lastFailure(&o.Failure)
 	c.time(&o.CreatedAt)
 	c.time(&o.EndedAt)
 	c.time(&o.DueAt)
@@ -154,37 +152,42 @@ func (c *coder) result(r **jobs.Result) {
 }
 
 func (c *coder) failures(all *[]jobs.Failure) {
-	var p *[]jobs.Failure
-	if len(*all) > 0 {
-		p = all
+	n := len(*all)
+	c.count(&n)
+	if c.reading {
+		if n <= 0 || n > len(c.b) { // each takes more than a byte
+			return
+		}
+		*all = make([]jobs.Failure, n)
 	}
-	cold(c, &p)
-	if c.reading && p != nil {
-		*all = *p
+	for i := range *all {
+		c.failure(&(*all)[i])
 	}
 }
 
-// cold holds what is rarely there as JSON.
-func cold[T any](c *coder, p **T) {
-	var raw string
-	if !c.reading && *p != nil {
-		b, err := json.Marshal(*p)
-		if err != nil {
-			c.err = err
-			return
-		}
-		raw = string(b)
-	}
-	text(c, &raw)
-	if !c.reading || raw == "" || c.err != nil {
+func (c *coder) lastFailure(f **jobs.Failure) {
+	there := *f != nil
+	c.flag(&there)
+	if !there || c.err != nil {
 		return
 	}
-	v := new(T)
-	if err := json.Unmarshal([]byte(raw), v); err != nil {
-		c.err = fmt.Errorf("%w: %w", errCodec, err)
-		return
+	if c.reading {
+		*f = new(jobs.Failure)
 	}
-	*p = v
+	c.failure(*f)
+}
+
+func (c *coder) failure(f *jobs.Failure) {
+	text(c, &f.Class)
+	text(c, &f.Code)
+	text(c, &f.Message)
+	text(c, &f.Detail)
+	text(c, &f.Stage)
+	text(c, &f.Host)
+	text(c, &f.Worker)
+	c.count(&f.Attempt)
+	c.time(&f.At)
+	c.time(&f.RetryAt)
 }
 
 func (c *coder) number(n *int64) {
@@ -256,13 +259,75 @@ func fromNanos(n int64) time.Time {
 	return time.Unix(0, n).UTC()
 }
 
-// packID makes 16 bytes of a UUID. Any other text stays as it is. The order of
-// ids is kept.
-func packID(id string) []byte {
-	if len(id) == 36 && id == strings.ToLower(id) {
-		if b, err := hex.DecodeString(strings.ReplaceAll(id, "-", "")); err == nil && len(b) == 16 {
-			return b
-		}
+// packID makes 16 bytes of a UUID; ok is false for any other text, which no
+// record has as its id.
+func packID(id string) (b []byte, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return nil, false
 	}
-	return []byte(id)
+	b = make([]byte, 16)
+	at := 0
+	for n := range b {
+		if id[at] == '-' {
+			at++
+		}
+		high, low := nibble(id[at]), nibble(id[at+1])
+		if high|low > 15 {
+			return nil, false
+		}
+		b[n] = high<<4 | low
+		at += 2
+	}
+	return b, true
+}
+
+func nibble(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}
+
+// unpackID is the inverse of packID.
+func unpackID(b []byte) string {
+	const digits = "0123456789abcdef"
+	out := make([]byte, 0, 36)
+	for i, c := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			out = append(out, '-')
+		}
+		out = append(out, digits[c>>4], digits[c&15])
+	}
+	return string(out)
+}
+
+// idRange is where the packed ids of a song's operations lie, as they begin with
+// the song: first < id <= last.
+func idRange(song jobs.Song) (first, last []byte) {
+	low, _ := packID(jobs.NewOperationID(song, [8]byte{}))
+	last, _ = packID(jobs.NewOperationID(song, [8]byte{255, 255, 255, 255, 255, 255, 255, 255}))
+	return low[:len(low)-1], last // a prefix of the lowest id sorts before it
+}
+
+// rowKey is a job's key in the table: the song's id comes first, so that a song is
+// found without its platform.
+func rowKey(k jobs.Key) string { return k.ID + ":" + k.Platform + ":" + k.Profile }
+
+// plainJobTimes brings a record to the form in which it is read from the table:
+// UTC, and no monotonic clock.
+func plainJobTimes(j *jobs.Job) {
+	for _, t := range [...]*time.Time{
+		&j.LeaseUntil, &j.RunAt, &j.DueAt, &j.ForgetAt, &j.CreatedAt, &j.GenerationAt, &j.UpdatedAt, &j.EndedAt,
+	} {
+		*t = t.UTC()
+	}
+}
+
+func plainOperationTimes(o *jobs.Operation) {
+	for _, t := range [...]*time.Time{&o.CreatedAt, &o.EndedAt, &o.DueAt, &o.ExpireAt} {
+		*t = t.UTC()
+	}
 }

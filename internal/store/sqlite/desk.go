@@ -2,8 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"encoding/base64"
+	"database/sql"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,79 +12,100 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 )
 
-// scanLimit bounds the records that one page of a filtered list looks at; a page
-// may then be short, or empty, and yet have a next one.
-const scanLimit = 20_000
+// A page of a filtered list looks at up to scanLimit records, scanChunk at a time;
+// it may then be short, or empty, and yet have a next one.
+const (
+	scanLimit = 20_000
+	scanChunk = 200
+)
 
-// Jobs implements jobs.Desk. Lists are in the order of ends and, for jobs that
-// live, of requests; an index leads to dead jobs, to live ones, and to all.
+// Jobs implements jobs.Desk.
 func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit int) (found []jobs.Job, next string, err error) {
-	where := []string{"TRUE"}
-	var args []any
-	if f.Song != "" {
-		// A song's jobs differ in their profile alone; few keys share its id.
-		where = append(where, "key IN (SELECT key FROM jobs WHERE "+songRanges(f.Song, &args)+")")
+	from := place{updated: math.MaxInt64, row: math.MaxInt64}
+	if cursor != "" {
+		if from, err = openCursor(cursor); err != nil {
+			return nil, "", err
+		}
 	}
-	switch f.State {
-	case "":
-	case jobs.JobDead:
-		where = append(where, "state = 'dead'")
-	case jobs.JobPending, jobs.JobRunning, jobs.JobRetry: // the index on due has only live and fresh ones
-		where, args = append(where, "due > 0 AND state = ?"), append(args, string(f.State))
-	default:
-		where, args = append(where, "state = ?"), append(args, string(f.State))
+	for seen := 0; seen < scanLimit; seen += scanChunk {
+		more := false
+		n := 0
+		err := s.scan(ctx, f, from, func(at place, doc []byte) (bool, error) {
+			n++
+			from = at
+			j, err := decodeJob(doc)
+			if err != nil {
+				return false, err
+			}
+			if matches(j, f) {
+				found = append(found, j)
+			}
+			more = len(found) == limit
+			return !more, nil
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		if more {
+			return found, from.cursor(), nil
+		}
+		if n < scanChunk {
+			return found, "", nil
+		}
 	}
+	return found, from.cursor(), nil
+}
+
+// place is where a job stands in the list.
+type place struct{ updated, row int64 }
+
+// scan reads the next jobs behind a place, the newest update first: of a song, of
+// a state, or of all states, each of which an index has in this order.
+func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each func(place, []byte) (bool, error)) error {
+	const order = " ORDER BY updated DESC, row DESC LIMIT ?"
+	since, until := int64(math.MinInt64), int64(math.MaxInt64)
 	if !f.Since.IsZero() {
-		where, args = append(where, "listed >= ?"), append(args, nanos(f.Since))
+		since = nanos(f.Since)
 	}
 	if !f.Until.IsZero() {
-		where, args = append(where, "listed < ?"), append(args, nanos(f.Until))
+		until = nanos(f.Until)
 	}
-	if cursor != "" {
-		listed, row, err := openCursor(cursor)
-		if err != nil {
-			return nil, "", err
+	var parts []string
+	var args []any
+	part := func(where string, values ...any) {
+		parts = append(parts, "SELECT * FROM (SELECT row, updated, doc FROM jobs WHERE "+where+
+			" AND (updated, row) < (?, ?) AND updated >= ? AND updated < ?"+order+")")
+		args = append(append(args, values...), from.updated, from.row, since, until, scanChunk)
+	}
+	switch {
+	case f.Song != "":
+		part("key >= ? AND key < ?", f.Song+":", f.Song+";")
+	case f.State != "":
+		part("state = ?", stateNumber(f.State))
+	default:
+		for n := range numStates {
+			part("state = ?", n)
 		}
-		where, args = append(where, "(listed, row) < (?, ?)"), append(args, listed, row)
 	}
-	query := "SELECT row, listed, doc FROM jobs WHERE " + strings.Join(where, " AND ") + " ORDER BY listed DESC, row DESC"
-	rows, err := s.read.QueryContext(ctx, query, args...)
+	rows, err := s.read.QueryContext(ctx, strings.Join(parts, " UNION ALL ")+order, append(args, scanChunk)...)
 	if err != nil {
-		return nil, "", readError(ctx, err)
+		return readError(ctx, err)
 	}
 	defer rows.Close() //nolint:errcheck // its error is rows.Err's
-	for seen := 1; rows.Next(); seen++ {
-		var row, listed int64
-		var doc []byte
-		if err := rows.Scan(&row, &listed, &doc); err != nil {
-			return nil, "", readError(ctx, err)
+	for rows.Next() {
+		var at place
+		var doc sql.RawBytes
+		if err := rows.Scan(&at.row, &at.updated, &doc); err != nil {
+			return readError(ctx, err)
 		}
-		j, err := decodeJob(doc)
-		if err != nil {
-			return nil, "", err
-		}
-		if matches(j, f) {
-			found = append(found, j)
-		}
-		if len(found) == limit || seen == scanLimit {
-			return found, sealCursor(listed, row), nil
+		if more, err := each(at, doc); err != nil || !more {
+			return err
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, "", readError(ctx, err)
+		return readError(ctx, err)
 	}
-	return found, "", nil
-}
-
-// songRanges is the condition on key for every platform's song of this id.
-func songRanges(id string, args *[]any) string {
-	var any []string
-	for _, platform := range []string{jobs.PlatformYouTube, jobs.PlatformDemo} {
-		prefix := platform + ":" + id + ":"
-		any = append(any, "(key >= ? AND key < ?)")
-		*args = append(*args, prefix, prefix+"\x7f")
-	}
-	return strings.Join(any, " OR ")
+	return nil
 }
 
 // matches checks what the query does not.
@@ -92,7 +114,7 @@ func matches(j jobs.Job, f jobs.JobFilter) bool {
 	if j.LastError != nil {
 		last = *j.LastError
 	}
-	if f.Class != "" && last.Class != f.Class || f.Code != "" && last.Code != f.Code ||
+	if f.State != "" && j.State != f.State || f.Class != "" && last.Class != f.Class || f.Code != "" && last.Code != f.Code ||
 		f.Profile != "" && j.Key.Profile != f.Profile {
 		return false
 	}
@@ -103,26 +125,21 @@ func matches(j jobs.Job, f jobs.JobFilter) bool {
 	return strings.Contains(text, strings.ToLower(f.Text))
 }
 
-func sealCursor(listed, row int64) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(fmt.Sprintf("%d.%d", listed, row)))
-}
+func (p place) cursor() string { return fmt.Sprintf("%d.%d", p.updated, p.row) }
 
-func openCursor(cursor string) (listed, row int64, err error) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
-		return 0, 0, jobs.ErrBadCursor
-	}
-	a, b, ok := strings.Cut(string(raw), ".")
-	listed, errA := strconv.ParseInt(a, 10, 64)
+func openCursor(cursor string) (place, error) {
+	a, b, ok := strings.Cut(cursor, ".")
+	updated, errA := strconv.ParseInt(a, 10, 64)
 	row, errB := strconv.ParseInt(b, 10, 64)
 	if !ok || errA != nil || errB != nil {
-		return 0, 0, jobs.ErrBadCursor
+		return place{}, jobs.ErrBadCursor
 	}
-	return listed, row, nil
+	return place{updated, row}, nil
 }
 
-// Events implements jobs.Desk. One writer numbers the ends in their order, so
-// that a reader behind any number has seen all before it.
+// Events implements jobs.Desk. The writer, of whom there is one at a time, numbers
+// the ends in their order: a reader behind any number has seen all before it. An
+// operation that a replay has reopened is not in the list until it ends again.
 func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []jobs.Operation, next string, err error) {
 	from := int64(0)
 	if cursor != "" {
@@ -130,27 +147,21 @@ func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []j
 			return nil, "", jobs.ErrBadCursor
 		}
 	}
-	rows, err := s.read.QueryContext(ctx,
-		"SELECT e.seq, o.doc FROM ends e LEFT JOIN operations o ON o.row = e.operation WHERE e.seq > ? ORDER BY e.seq LIMIT ?", from, limit)
+	rows, err := s.reads[readEnds].QueryContext(ctx, from, limit)
 	if err != nil {
 		return nil, "", readError(ctx, err)
 	}
 	defer rows.Close() //nolint:errcheck // its error is rows.Err's
 	for rows.Next() {
-		var doc []byte
+		var doc sql.RawBytes
 		if err := rows.Scan(&from, &doc); err != nil {
 			return nil, "", readError(ctx, err)
-		}
-		if doc == nil { // deleted when its time was over
-			continue
 		}
 		o, err := decodeOperation(doc)
 		if err != nil {
 			return nil, "", err
 		}
-		if o.Ended() { // a replay may have reopened it; it ends again under a later number
-			ended = append(ended, o)
-		}
+		ended = append(ended, o)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, "", readError(ctx, err)
@@ -158,45 +169,54 @@ func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []j
 	return ended, strconv.FormatInt(from, 10), nil
 }
 
-// Stats implements jobs.Desk. The counts are kept by the writer; only the oldest
-// pending job is looked for.
+const (
+	readEnds   = `SELECT ended, doc FROM operations WHERE ended > ? ORDER BY ended LIMIT ?`
+	readCounts = `SELECT name, n FROM counts WHERE n <> 0`
+	readOldest = `SELECT doc FROM jobs WHERE state = ? ORDER BY updated LIMIT 500`
+)
+
+// Stats implements jobs.Desk. The writer keeps the counts. The oldest claimable
+// job is looked for among those that have not changed for longest.
 func (s *Store) Stats(ctx context.Context, now time.Time) (jobs.Stats, error) {
 	stats := jobs.Stats{Jobs: map[jobs.JobState]int64{}}
-	rows, err := s.read.QueryContext(ctx, "SELECT name, n FROM counts")
+	rows, err := s.reads[readCounts].QueryContext(ctx)
 	if err != nil {
 		return stats, readError(ctx, err)
 	}
 	defer rows.Close() //nolint:errcheck // its error is rows.Err's
 	for rows.Next() {
-		var name string
+		var name int
 		var n int64
 		if err := rows.Scan(&name, &n); err != nil {
 			return stats, readError(ctx, err)
 		}
-		switch state, isJob := strings.CutPrefix(name, "job:"); {
-		case n == 0:
-		case isJob:
-			stats.Jobs[jobs.JobState(state)] = n
-		case name == "waiting":
+		switch {
+		case name < numStates:
+			stats.Jobs[stateNames[name]] = n
+		case name == countWaiting:
 			stats.Waiting = n
-		case name == "unsent":
+		case name == countUnsent:
 			stats.PendingEvents = n
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return stats, readError(ctx, err)
 	}
-	if stats.Jobs[jobs.JobPending]+stats.Jobs[jobs.JobRetry] == 0 {
-		return stats, nil
-	}
-	var oldest *int64
-	err = s.read.QueryRowContext(ctx,
-		`SELECT min(asked) FROM jobs WHERE due > 0 AND (state = 'pending' OR state = 'retry' AND due <= ?)`, nanos(now)).Scan(&oldest)
-	if err != nil {
-		return stats, readError(ctx, err)
-	}
-	if oldest != nil {
-		stats.OldestPending = fromNanos(*oldest)
+	for _, state := range []jobs.JobState{jobs.JobPending, jobs.JobRetry} {
+		if stats.Jobs[state] == 0 {
+			continue
+		}
+		err := s.documents(ctx, readOldest, []any{stateNumber(state)}, func(doc []byte) (bool, error) {
+			j, err := decodeJob(doc)
+			asked := j.GenerationAt // of a replayed job: since its replay
+			if err == nil && !j.RunAt.After(now) && (stats.OldestPending.IsZero() || asked.Before(stats.OldestPending)) {
+				stats.OldestPending = asked
+			}
+			return true, err
+		})
+		if err != nil {
+			return stats, err
+		}
 	}
 	return stats, nil
 }

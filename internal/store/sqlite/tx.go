@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
-	"hash/fnv"
 
 	"github.com/butakero/butakero/internal/jobs"
 )
@@ -13,10 +11,10 @@ import (
 // writes every record that has changed once, however many commands it took.
 type tx struct {
 	w          *writer
-	ctx        context.Context
 	jobs       []*jobEntry       // dirty
 	operations []*operationEntry // dirty
-	counts     map[string]int64
+	counts     [numCounts]int64  // by how much they have changed
+	end        int64             // number of the last end
 }
 
 func (t *tx) apply(r *request) error {
@@ -27,15 +25,15 @@ func (t *tx) apply(r *request) error {
 	}
 	if len(r.operations) > 0 {
 		r.operationOutcomes = make([]jobs.OperationOutcome, len(r.operations))
-		for i, c := range r.operations {
-			out, err := t.operation(c)
-			if errors.Is(err, errCodec) {
-				out.Err, err = err, nil
+		for i := range r.operations {
+			var err error
+			r.operationOutcomes[i], err = t.operation(&r.operations[i])
+			if errors.Is(err, errCodec) { // one bad record is nobody else's trouble
+				r.operationOutcomes[i].Err, err = err, nil
 			}
 			if err != nil {
 				return err
 			}
-			r.operationOutcomes[i] = out
 		}
 	}
 	if r.note != nil {
@@ -50,24 +48,24 @@ func (t *tx) apply(r *request) error {
 
 func (t *tx) applyJobs(r *request) error {
 	r.jobOutcomes = make([]jobs.JobOutcome, len(r.jobs))
-	var ended []int // commands that may fan out
-	for i, c := range r.jobs {
+	var ended []int // commands that fan out
+	for i := range r.jobs {
+		c, out := &r.jobs[i], &r.jobOutcomes[i]
 		e, err := t.job(c.Key)
-		if errors.Is(err, errCodec) { // one bad record is nobody else's trouble
-			r.jobOutcomes[i].Err = err
+		if errors.Is(err, errCodec) {
+			out.Err = err
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		next, changed, refusal := jobs.Transition(e.job, c)
-		r.jobOutcomes[i] = jobs.JobOutcome{Job: next, Changed: changed, Err: refusal}
-		if !changed {
+		out.Job, out.Changed, out.Err = jobs.Transition(e.job, *c)
+		if !out.Changed {
 			continue
 		}
-		e.job = next
-		t.mark(e)
-		if c.FanOut > 0 && (next.State == jobs.JobDone || next.State == jobs.JobDead) && next.Reopen == 0 {
+		plainJobTimes(&out.Job)
+		t.change(e, out.Job)
+		if c.FanOut > 0 && (out.Job.State == jobs.JobDone || out.Job.State == jobs.JobDead) && out.Job.Reopen == 0 {
 			ended = append(ended, i)
 		}
 	}
@@ -77,11 +75,48 @@ func (t *tx) applyJobs(r *request) error {
 	return nil
 }
 
-func (t *tx) mark(e *jobEntry) {
+func (t *tx) change(e *jobEntry, j jobs.Job) {
+	e.job = j
 	if !e.dirty {
 		e.dirty = true
 		t.jobs = append(t.jobs, e)
 	}
+}
+
+// operation applies one command to an operation.
+func (t *tx) operation(c *jobs.OperationCommand) (out jobs.OperationOutcome, err error) {
+	if c.Kind == jobs.OperationPut {
+		if _, ok := packID(c.ID); !ok || c.Operation.ID != c.ID {
+			out.Err = jobs.ErrBadOperationID
+			return out, nil
+		}
+	}
+	e, err := t.operationEntry(c.ID)
+	if err != nil {
+		return out, err
+	}
+	return t.transition(e, c), nil
+}
+
+func (t *tx) transition(e *operationEntry, c *jobs.OperationCommand) (out jobs.OperationOutcome) {
+	out.Operation, out.Changed, out.Err = jobs.TransitionOperation(e.operation, *c)
+	if !out.Changed {
+		return out
+	}
+	plainOperationTimes(&out.Operation)
+	e.operation = out.Operation
+	switch c.Kind {
+	case jobs.OperationFinish:
+		t.end++
+		e.ended = t.end
+	case jobs.OperationReopen:
+		e.ended = 0
+	}
+	if !e.dirty {
+		e.dirty = true
+		t.operations = append(t.operations, e)
+	}
+	return out
 }
 
 // fanOut ends what waits for jobs that have just ended, and closes those for
@@ -90,274 +125,117 @@ func (t *tx) fanOut(r *request, ended []int) error {
 	if err := t.flushOperations(); err != nil { // the query sees the table only
 		return err
 	}
-	for _, i := range ended {
-		c, out := r.jobs[i], &r.jobOutcomes[i]
-		waiting, err := t.waiting(c.Key, c.FanOut+1)
-		if err != nil {
-			return err
-		}
-		for n, e := range waiting {
-			if n == c.FanOut {
-				break
-			}
-			o, err := t.operation(jobs.FinishCommand(out.Job, e.operation, c.Now, c.DueAt))
-			if err != nil {
-				return err
-			}
-			if o.Err == nil {
+	commands := make([]*jobs.JobCommand, len(ended))
+	for n, i := range ended {
+		commands[n] = &r.jobs[i]
+	}
+	waiting, more, err := t.waiting(commands)
+	if err != nil {
+		return err
+	}
+	for n, i := range ended {
+		c, out := commands[n], &r.jobOutcomes[i]
+		rest := waiting[n]
+		for k := 0; k < c.FanOut && len(rest) > 0; k++ {
+			finish := jobs.FinishCommand(out.Job, rest[0].operation, c.Now, c.DueAt)
+			if o := t.transition(rest[0], &finish); o.Err == nil {
 				out.Finished = append(out.Finished, o.Operation)
 			}
+			rest = rest[1:]
 		}
-		if len(waiting) > c.FanOut {
+		if len(rest) > 0 || more[n] {
 			continue
 		}
 		e, err := t.job(c.Key)
 		if err != nil {
 			return err
 		}
-		next, changed, refusal := jobs.Transition(e.job, jobs.JobCommand{
-			Kind: jobs.JobClose, Key: c.Key, Now: c.Now, Generation: e.job.Generation,
+		closed, changed, refusal := jobs.Transition(e.job, jobs.JobCommand{
+			Kind: jobs.JobClose, Key: c.Key, Now: c.Now, Generation: out.Job.Generation,
 		})
-		if refusal != nil {
+		if refusal != nil { // a later command of the batch has taken it elsewhere
 			continue
 		}
 		if changed {
-			e.job = next
-			t.mark(e)
+			t.change(e, closed)
 		}
-		out.Job, out.Closed = next, true
+		out.Job, out.Closed = closed, true
 	}
 	return nil
 }
 
-// job returns a job's entry, from memory or from the table.
-func (t *tx) job(key jobs.Key) (*jobEntry, error) {
-	name := key.String()
-	if e, ok := t.w.cache.jobs.get(name); ok {
-		return e, nil
-	}
-	e := &jobEntry{key: name}
-	var doc []byte
-	err := t.w.row(t.ctx, "SELECT row, doc FROM jobs WHERE key = ?", name).Scan(&e.row, &doc)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return nil, err
-	default:
-		if e.job, err = decodeJob(doc); err != nil {
-			return nil, err
-		}
-		e.kept = e.job
-	}
-	t.w.cache.jobs.put(name, e)
-	return e, nil
-}
+// fanOutChunk is how many jobs' waiting operations are asked for at a time.
+const fanOutChunk = 16
 
-// operation applies one command to an operation.
-func (t *tx) operation(c jobs.OperationCommand) (jobs.OperationOutcome, error) {
-	e, err := t.operationEntry(c.ID)
-	if err != nil {
-		return jobs.OperationOutcome{}, err
-	}
-	next, changed, refusal := jobs.TransitionOperation(e.operation, c)
-	if changed {
-		e.operation = next
-		if c.Kind == jobs.OperationFinish {
-			e.ended = true
-		}
-		if !e.dirty {
-			e.dirty = true
-			t.operations = append(t.operations, e)
-		}
-	}
-	return jobs.OperationOutcome{Operation: next, Changed: changed, Err: refusal}, nil
-}
+var waitingQuery = `SELECT o.id, v.column1 FROM (VALUES ` + tuples(fanOutChunk, 3) + `) AS v
+	CROSS JOIN operations AS o ON o.ended IS NULL AND o.id > v.column2 AND o.id <= v.column3 LIMIT ?`
 
-func (t *tx) operationEntry(id string) (*operationEntry, error) {
-	if e, ok := t.w.cache.operations.get(id); ok {
-		return e, nil
-	}
-	e := &operationEntry{id: id}
-	var doc []byte
-	err := t.w.row(t.ctx, "SELECT row, doc FROM operations WHERE id = ?", packID(id)).Scan(&e.row, &doc)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return nil, err
-	default:
-		if e.operation, err = decodeOperation(doc); err != nil {
-			return nil, err
-		}
-		e.kept = e.operation
-	}
-	t.w.cache.operations.put(id, e)
-	return e, nil
-}
+const waitingOfOneQuery = `SELECT id FROM operations WHERE ended IS NULL AND id > ? AND id <= ? ORDER BY id LIMIT ?`
 
-// waiting returns the entries of the operations that wait for a job.
-func (t *tx) waiting(key jobs.Key, limit int) ([]*operationEntry, error) {
-	s, err := t.w.stmt(t.ctx, "SELECT row, doc FROM operations WHERE waiting = ? ORDER BY id LIMIT ?")
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.QueryContext(t.ctx, waitingKey(key), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // its error is rows.Err's
-	var all []*operationEntry
-	for rows.Next() {
-		var row int64
-		var doc sql.RawBytes
-		if err := rows.Scan(&row, &doc); err != nil {
-			return nil, err
-		}
-		o, err := decodeOperation(doc)
+// waiting returns the entries of operations that wait for each of the commands'
+// jobs, at most one more than the command wants to end, and whether there may be
+// others.
+func (t *tx) waiting(commands []*jobs.JobCommand) (all [][]*operationEntry, more []bool, err error) {
+	all, more = make([][]*operationEntry, len(commands)), make([]bool, len(commands))
+	for from := 0; from < len(commands); from += fanOutChunk {
+		chunk := commands[from:min(from+fanOutChunk, len(commands))]
+		hits, err := t.hits(chunk, more[from:])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if o.Key != key { // another key with the same hash
+		for _, h := range hits {
+			e, err := t.operationEntry(unpackID(h.id))
+			if err != nil {
+				return nil, nil, err
+			}
+			// Other profiles of the song have their operations in the same range.
+			to, c := from+h.job, chunk[h.job]
+			if e.operation.Key == c.Key && e.operation.State == jobs.OperationWaiting && len(all[to]) <= c.FanOut {
+				all[to] = append(all[to], e)
+			}
+		}
+	}
+	return all, more, nil
+}
+
+// hit is a waiting operation of a song for whose job there is a command.
+type hit struct {
+	id  []byte
+	job int
+}
+
+func (t *tx) hits(chunk []*jobs.JobCommand, more []bool) ([]hit, error) {
+	const limit = 50 * fanOutChunk
+	var hits []hit
+	args := make([]any, 0, 3*fanOutChunk+1)
+	for i := range fanOutChunk {
+		if i >= len(chunk) { // an empty range
+			args = append(args, int64(0), []byte{1}, []byte{0})
 			continue
 		}
-		e, ok := t.w.cache.operations.get(o.ID)
-		if !ok {
-			e = &operationEntry{id: o.ID, row: row, operation: o, kept: o}
-			t.w.cache.operations.put(o.ID, e)
-		}
-		if e.operation.State == jobs.OperationWaiting {
-			all = append(all, e)
-		}
+		first, last := idRange(chunk[i].Key.Song)
+		args = append(args, int64(i), first, last)
 	}
-	return all, rows.Err()
-}
-
-// waitingKey is the key by which the waiting operations of a job are indexed.
-func waitingKey(key jobs.Key) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key.String())) // never fails
-	return int64(h.Sum64())              //nolint:gosec // the bits are what counts
-}
-
-func (t *tx) flush() error {
-	if err := t.flushOperations(); err != nil {
-		return err
+	err := t.w.conn.query(waitingQuery, func(row []driver.Value) error {
+		hits = append(hits, hit{id: blob(row[0]), job: int(integer(row[1]))})
+		return nil
+	}, append(args, int64(limit))...)
+	if err != nil || len(hits) < limit {
+		return hits, err
 	}
-	if err := t.flushJobs(); err != nil {
-		return err
-	}
-	for name, n := range t.counts {
-		if n == 0 {
-			continue
-		}
-		err := t.w.exec(t.ctx, "INSERT INTO counts (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = n + excluded.n", name, n)
+	hits = nil // many wait for one of them: ask one by one
+	for i, c := range chunk {
+		first, last := idRange(c.Key.Song)
+		atMost, found := c.FanOut+100, 0
+		err := t.w.conn.query(waitingOfOneQuery, func(row []driver.Value) error {
+			found++
+			hits = append(hits, hit{id: blob(row[0]), job: i})
+			return nil
+		}, first, last, int64(atMost))
 		if err != nil {
-			return err
+			return nil, err
 		}
+		more[i] = found == atMost
 	}
-	t.counts = map[string]int64{}
-	return nil
-}
-
-func (t *tx) flushJobs() error {
-	for _, e := range t.jobs {
-		e.dirty = false
-		t.counts["job:"+string(e.kept.State)]--
-		t.counts["job:"+string(e.job.State)]++
-		j := e.job
-		var err error
-		switch {
-		case j.Generation == 0:
-			err = t.w.exec(t.ctx, "DELETE FROM jobs WHERE row = ?", e.row)
-			e.row = 0
-		case e.row == 0:
-			var r sql.Result
-			r, err = t.insert("INSERT INTO jobs (key, state, due, asked, listed, expires, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",
-				e.key, string(j.State), nanos(j.DueAt), nanos(j.GenerationAt), listedAt(j), t.expires(j), encodeJob(j))
-			if err == nil {
-				e.row, err = r.LastInsertId()
-			}
-		case j.State.Ended() || listedAt(j) != listedAt(e.kept):
-			err = t.w.exec(t.ctx, "UPDATE jobs SET state = ?, due = ?, asked = ?, listed = ?, expires = ?, doc = ? WHERE row = ?",
-				string(j.State), nanos(j.DueAt), nanos(j.GenerationAt), listedAt(j), t.expires(j), encodeJob(j), e.row)
-		default:
-			err = t.w.exec(t.ctx, "UPDATE jobs SET state = ?, due = ?, expires = 0, doc = ? WHERE row = ?",
-				string(j.State), nanos(j.DueAt), encodeJob(j), e.row)
-		}
-		if err != nil {
-			return err
-		}
-		e.kept = j
-	}
-	t.jobs = t.jobs[:0]
-	delete(t.counts, "job:")
-	return nil
-}
-
-func (t *tx) insert(query string, args ...any) (sql.Result, error) {
-	s, err := t.w.stmt(t.ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(t.ctx, args...)
-}
-
-// listedAt is where a job stands in lists: by its end or, while it lives, by
-// when it was asked for. Renewals do not move it.
-func listedAt(j jobs.Job) int64 {
-	if j.State.Ended() {
-		return nanos(j.EndedAt)
-	}
-	return nanos(j.GenerationAt)
-}
-
-// expires is when a job may be deleted: songs that were made stay.
-func (t *tx) expires(j jobs.Job) int64 {
-	if j.State == jobs.JobDead || j.State == jobs.JobCancelled {
-		return nanos(j.EndedAt.Add(t.w.options.KeepDead))
-	}
-	return 0
-}
-
-func (t *tx) flushOperations() error {
-	for _, e := range t.operations {
-		e.dirty = false
-		t.countOperation(e.kept, -1)
-		t.countOperation(e.operation, 1)
-		o := e.operation
-		var waiting any
-		if o.State == jobs.OperationWaiting {
-			waiting = waitingKey(o.Key)
-		}
-		var err error
-		if e.row == 0 {
-			var r sql.Result
-			r, err = t.insert("INSERT INTO operations (id, waiting, due, expires, doc) VALUES (?, ?, ?, ?, ?)",
-				packID(o.ID), waiting, nanos(o.DueAt), nanos(o.ExpireAt), encodeOperation(o))
-			if err == nil {
-				e.row, err = r.LastInsertId()
-			}
-		} else {
-			err = t.w.exec(t.ctx, "UPDATE operations SET waiting = ?, due = ?, expires = ?, doc = ? WHERE row = ?",
-				waiting, nanos(o.DueAt), nanos(o.ExpireAt), encodeOperation(o), e.row)
-		}
-		if err == nil && e.ended {
-			e.ended = false
-			err = t.w.exec(t.ctx, "INSERT INTO ends (operation) VALUES (?)", e.row)
-		}
-		if err != nil {
-			return err
-		}
-		e.kept = o
-	}
-	t.operations = t.operations[:0]
-	return nil
-}
-
-func (t *tx) countOperation(o jobs.Operation, by int64) {
-	if o.State == jobs.OperationWaiting {
-		t.counts["waiting"] += by
-	}
-	if o.Event == jobs.EventPending {
-		t.counts["unsent"] += by
-	}
+	return hits, nil
 }

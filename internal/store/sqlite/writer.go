@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,70 +28,90 @@ type request struct {
 func (r *request) size() int { return len(r.jobs) + len(r.operations) + 1 }
 
 // batchLimit bounds the commands of one transaction.
-const batchLimit = 1024
+const batchLimit = 512
 
 // writer owns the writing connection.
 type writer struct {
 	options  Options
 	requests chan *request
 	stop     chan struct{}
-	stopped  sync.WaitGroup
+	stopping sync.Once
+	stopped  chan struct{}
 
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn  *conn
 	cache *cache
-	seen  int64 // data_version at the end of the last transaction
+	seen  int64  // data_version at the end of the last transaction
+	next  serial // the numbers that the next records get
+	buf   []byte // a record is encoded here before the driver copies it
+
+	written     int           // commands since the last checkpoint was asked for
+	checkpoints chan struct{} // asks the checkpointer to copy
+	copied      chan struct{} // the checkpointer has copied what it could
 }
 
-func startWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
+// serial are the last numbers given out, kept in memory while nobody else writes.
+type serial struct{ job, operation, end int64 }
+
+func startWriter(c *conn, o Options) *writer {
 	w := &writer{
-		options: o, requests: make(chan *request, 256), stop: make(chan struct{}),
-		conn: conn, stmts: map[string]*sql.Stmt{}, cache: newCache(o.Cache),
+		options: o, requests: make(chan *request, 512), stop: make(chan struct{}), stopped: make(chan struct{}),
+		conn: c, cache: newCache(o.Cache), seen: -1,
+		checkpoints: make(chan struct{}, 1), copied: make(chan struct{}, 1),
 	}
-	w.stopped.Go(w.run)
-	return w, nil
+	go w.run()
+	return w
 }
+
+var errClosed = fmt.Errorf("%w: the store is closed", jobs.ErrUnavailable)
 
 // do hands a request over and waits for its answer. When ctx ends first, the
 // request may or may not be applied.
 func (w *writer) do(ctx context.Context, r *request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r.done = make(chan struct{})
 	select {
 	case w.requests <- r:
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.stop:
-		return fmt.Errorf("%w: the store is closed", jobs.ErrUnavailable)
+		return errClosed
 	}
 	select {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-w.stopped:
+		select {
+		case <-r.done: // among the last
+			return r.err
+		default:
+			return errClosed
+		}
 	}
 }
 
-func (w *writer) close() {
-	close(w.stop)
-	w.stopped.Wait()
+func (w *writer) close() error {
+	first := false
+	w.stopping.Do(func() { close(w.stop); first = true })
+	<-w.stopped
+	if !first {
+		return nil
+	}
+	return w.conn.close()
 }
 
 // run writes until the store is closed, and then what has come in.
 func (w *writer) run() {
-	defer func() {
-		for _, s := range w.stmts {
-			_ = s.Close() // the connection goes with it
-		}
-		_ = w.conn.Close()
-	}()
+	defer close(w.stopped)
 	for {
 		select {
 		case r := <-w.requests:
 			w.write(w.gather(r))
+		case <-w.copied:
+			w.checkpoint()
 		case <-w.stop:
 			for {
 				select {
@@ -124,40 +143,54 @@ func (w *writer) gather(first *request) []*request {
 
 // write applies a batch in one transaction and answers its callers.
 func (w *writer) write(batch []*request) {
-	// The driver starts a goroutine for every statement under a context that can
-	// end: the writer's can not.
-	ctx := context.Background()
-	err := w.transaction(ctx, batch)
+	err := w.transaction(batch)
 	if err != nil {
 		w.cache.clear() // what was changed in memory is not in the file
+		w.seen = -1
 		err = fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 	}
 	for _, r := range batch {
 		if err != nil {
 			r.jobOutcomes, r.operationOutcomes, r.err = nil, nil, err
 		}
+		w.written += r.size()
 		close(r.done)
+	}
+	if w.written >= checkpointEvery {
+		w.written = 0
+		select {
+		case w.checkpoints <- struct{}{}:
+		default:
+		}
 	}
 }
 
-func (w *writer) transaction(ctx context.Context, batch []*request) (err error) {
-	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+func (w *writer) transaction(batch []*request) (err error) {
+	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.exec(ctx, "ROLLBACK"))
+		if err != nil { // a statement that failed may have ended the transaction already
+			if _, undo := w.conn.exec("ROLLBACK"); undo != nil {
+				err = errors.Join(err, undo)
+			}
 		}
 	}()
-	var version int64
-	if err := w.row(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+	version, err := w.conn.number("PRAGMA data_version")
+	if err != nil {
 		return err
 	}
 	if version != w.seen { // another process has written
 		w.cache.clear()
+		if w.next, err = w.serials(); err != nil {
+			return err
+		}
 		w.seen = version
 	}
-	t := &tx{w: w, ctx: ctx, counts: map[string]int64{}}
+	t := &tx{w: w, end: w.next.end}
+	if err := t.prefetch(batch); err != nil {
+		return err
+	}
 	for _, r := range batch {
 		if err := t.apply(r); err != nil {
 			return err
@@ -166,46 +199,22 @@ func (w *writer) transaction(ctx context.Context, batch []*request) (err error) 
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if err := w.exec(ctx, "COMMIT"); err != nil {
+	if _, err := w.conn.exec("COMMIT"); err != nil {
 		return err
 	}
 	w.cache.settle()
 	return nil
 }
 
-// stmt returns a prepared statement.
-func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := w.stmts[query]; s != nil {
-		return s, nil
+func (w *writer) serials() (s serial, err error) {
+	if s.job, err = w.conn.number("SELECT max(row) FROM jobs"); err != nil {
+		return s, err
 	}
-	s, err := w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
+	if s.operation, err = w.conn.number("SELECT max(row) FROM operations"); err != nil {
+		return s, err
 	}
-	w.stmts[query] = s
-	return s, nil
-}
-
-func (w *writer) exec(ctx context.Context, query string, args ...any) error {
-	s, err := w.stmt(ctx, query)
-	if err != nil {
-		return err
-	}
-	_, err = s.ExecContext(ctx, args...)
-	return err
-}
-
-// scanner is a row to be read, or the error that prevented it.
-type scanner interface{ Scan(into ...any) error }
-
-type failed struct{ err error }
-
-func (f failed) Scan(...any) error { return f.err }
-
-func (w *writer) row(ctx context.Context, query string, args ...any) scanner {
-	s, err := w.stmt(ctx, query)
-	if err != nil {
-		return failed{err}
-	}
-	return s.QueryRowContext(ctx, args...)
+	// The ends are counted, as the newest may have been deleted and a reader of
+	// the events may have seen it.
+	s.end, err = w.conn.number("SELECT n FROM counts WHERE name = ?", int64(countEnds))
+	return s, err
 }

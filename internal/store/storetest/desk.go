@@ -322,7 +322,9 @@ func testStats(s *suite) {
 	s.pending()
 	s.pending()
 	s.now = now
-	retry := s.job(s.failCommand(s.running(), jobs.JobRetry)).Job // made first, claimable later
+	fail := s.failCommand(s.running(), jobs.JobRetry)
+	fail.RunAt = s.at(10 * time.Minute)
+	retry := s.job(fail).Job // made first, claimable later
 	gone := s.cancelled()
 	s.job(s.closeCommand(gone))
 	s.job(jobs.JobCommand{Kind: jobs.JobDiscard, Key: gone.Key, Now: s.now, Generation: 1})
