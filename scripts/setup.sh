@@ -1,24 +1,44 @@
 #!/usr/bin/env bash
-# Installs what the tests need. Repeatable; quick when all is there. What is
-# built or fetched lies in a cache outside the checkout.
-#   setup.sh          everything
+# Installs what the tests need. Repeatable, and quick when all is there. What is
+# built or fetched lies in a cache outside the checkout, each tool with a marker
+# that names its version; two runs at once wait for each other.
+#   setup.sh          everything; exits 1 and names what could not be installed
 #   setup.sh lint     the linter alone
 #   setup.sh ffmpeg   ffmpeg alone
-set -euo pipefail
-cd "$(dirname "$0")/.."
+#   setup.sh opus     opus-tools alone
+# BUTAKERO_TEST_CACHE is the cache (default: butakero below XDG_CACHE_HOME or ~/.cache).
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+golangci_version=v2.15.0
+govulncheck_version=v1.9.0
+schemathesis_version=4.32.5
 
 cache=${BUTAKERO_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/butakero}
-mkdir -p "$cache/bin"
-exec 9>"$cache/setup.lock"
-flock 9
+mkdir -p "$cache/bin" || exit 1
+missing=()
 
 say() { printf 'setup: %s\n' "$*"; }
+
+# locked COMMAND... runs it while nobody else installs. The lock is not handed on
+# to what the command starts.
+locked() {
+  if command -v flock >/dev/null; then
+    (
+      exec 9>"$cache/setup.lock"
+      flock -n 9 || { say "waiting for another set-up"; flock 9; }
+      "$@" 9>&-
+    )
+  else
+    "$@"
+  fi
+}
 
 # debian PACKAGE... installs packages, or says how.
 debian() {
   local run=()
   if ! command -v apt-get >/dev/null; then
-    say "please install: $* (this system has no apt-get)"
+    say "please install with your system's package manager: $*"
     return 1
   fi
   if [ "$(id -u)" != 0 ]; then
@@ -29,48 +49,101 @@ debian() {
     run=(sudo -n)
   fi
   say "apt-get install $*"
-  "${run[@]}" apt-get update -qq
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >"$cache/apt.log" 2>&1 || {
-    tail -20 "$cache/apt.log"
+  local log=$cache/apt.log
+  # With the lists that are there first; they are often there, and an update is slow.
+  apt() { "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 "$@" </dev/null >>"$log" 2>&1; }
+  : >"$log"
+  apt install -y -qq --no-install-recommends "$@" || { apt update -qq && apt install -y -qq --no-install-recommends "$@"; } || {
+    tail -n 20 "$log"
+    say "please run: apt-get install -y $*"
     return 1
   }
 }
 
-ffmpeg() { command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || debian ffmpeg; }
+has_ffmpeg() { command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null; }
+ffmpeg() { has_ffmpeg || locked debian ffmpeg && has_ffmpeg; }
 
-# tool NAME MODULE VERSION builds a Go program at a pinned version, once.
+has_opus() { command -v opusenc >/dev/null && command -v opusdec >/dev/null; }
+opus() { has_opus || locked debian opus-tools && has_opus; }
+
+# tool NAME MODULE VERSION builds a Go program at a pinned version, once. The
+# marker goes before the program does, so that it never speaks of another version.
 tool() {
-  local name=$1 module=$2 version=$3 mark="$cache/bin/.$1-$3"
-  [ -x "$cache/bin/$name" ] && [ -e "$mark" ] && return
-  say "building $name $version (a few minutes, once)"
-  (cd / && GOWORK=off GOFLAGS='' GOBIN="$cache/bin" go install "$module@$version")
-  touch "$mark"
+  [ -x "$cache/bin/$1" ] && [ -e "$cache/bin/.$1-$3" ] && return
+  locked install_tool "$@"
 }
 
-golangci() { tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.15.0; }
+install_tool() {
+  local name=$1 module=$2 version=$3 stage
+  [ -x "$cache/bin/$name" ] && [ -e "$cache/bin/.$name-$version" ] && return # while we waited
+  say "building $name $version (some minutes, once)"
+  stage=$(mktemp -d "$cache/stage-XXXXXX") || return 1
+  if (cd "$stage" && GOWORK=off GOFLAGS='' GOBIN="$stage" CGO_ENABLED=0 go install "$module@$version") >"$cache/$name.log" 2>&1; then
+    rm -f "$cache/bin/.$name-"*
+    mv -f "$stage/$name" "$cache/bin/$name" && touch "$cache/bin/.$name-$version"
+  else
+    tail -n 5 "$cache/$name.log"
+    say "$name $version could not be built; it needs the Go module proxy once"
+    rm -rf "$stage"
+    return 1
+  fi
+  rm -rf "$stage"
+}
+
+golangci() { tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint "$golangci_version"; }
+govulncheck() { tool govulncheck golang.org/x/vuln/cmd/govulncheck "$govulncheck_version"; }
 
 # schemathesis drives the API from its OpenAPI file.
 schemathesis() {
-  local version=4.32.5 venv="$cache/schemathesis"
-  [ -e "$venv/.done-$version" ] && return
-  say "installing schemathesis $version"
+  [ -e "$cache/schemathesis/.done-$schemathesis_version" ] && "$cache/schemathesis/bin/python" -c '' 2>/dev/null && return
+  locked install_schemathesis
+}
+
+install_schemathesis() {
+  local venv="$cache/schemathesis" log="$cache/schemathesis.log"
+  say "installing schemathesis $schemathesis_version"
+  command -v python3 >/dev/null || debian python3 || return 1
   rm -rf "$venv"
-  python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check "schemathesis==$version" && touch "$venv/.done-$version"
+  : >"$log"
+  python3 -m venv "$venv" >>"$log" 2>&1 || { rm -rf "$venv"; debian python3-venv && python3 -m venv "$venv" >>"$log" 2>&1; } || {
+    tail -n 5 "$log"
+    return 1
+  }
+  "$venv/bin/pip" install -q --disable-pip-version-check "schemathesis==$schemathesis_version" >>"$log" 2>&1 </dev/null || {
+    tail -n 5 "$log"
+    return 1
+  }
+  touch "$venv/.done-$schemathesis_version"
+}
+
+# corpus makes or fetches the music of the tests, where that part is there.
+corpus() {
+  [ -d test/cmd/corpus ] || return 0
+  go -C test run ./cmd/corpus
+}
+
+want() {
+  "$1" || missing+=("$2")
 }
 
 case ${1:-all} in
-  lint) golangci ;;
-  ffmpeg) ffmpeg ;;
+  ffmpeg) want ffmpeg ffmpeg ;;
+  opus) want opus opus-tools ;;
+  lint) want golangci "golangci-lint $golangci_version" ;;
   all)
-    ffmpeg
-    command -v opusenc >/dev/null || debian opus-tools
-    golangci
-    tool govulncheck golang.org/x/vuln/cmd/govulncheck v1.9.0
-    schemathesis || say "schemathesis could not be installed: its check will be reported as not run"
-    if [ -d test/cmd/corpus ]; then go -C test run ./cmd/corpus; fi
+    want ffmpeg ffmpeg
+    want opus opus-tools
+    want golangci "golangci-lint $golangci_version"
+    want govulncheck "govulncheck $govulncheck_version"
+    want schemathesis "schemathesis $schemathesis_version"
+    want corpus "the corpus of music"
     ;;
   *)
-    say "unknown part $1"
+    say "unknown part $1 (all, lint, ffmpeg, opus)"
     exit 2
     ;;
 esac
+if [ ${#missing[@]} -gt 0 ]; then
+  for m in "${missing[@]}"; do say "NOT INSTALLED: $m"; done
+  exit 1
+fi
