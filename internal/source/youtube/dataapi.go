@@ -121,7 +121,7 @@ func (a *dataAPI) search(ctx context.Context, query string) (hit, error) {
 		ids = append(ids, item.ID.VideoID)
 	}
 	if len(all) == 0 {
-		return hit{}, fail(CodeNoResult, fmt.Errorf("%d results, no video among them", len(found.Items)))
+		return hit{}, noResult(fmt.Errorf("%d results, no video among them", len(found.Items)))
 	}
 	return a.narrow(ctx, query, all, ids)
 }

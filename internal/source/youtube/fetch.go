@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -32,6 +31,7 @@ var (
 	errStalled = errors.New("no byte came in time")
 	errDrip    = errors.New("the bytes come too slowly")
 	errShunned = errors.New("the server gives the whole file when asked for a part")
+	errClosed  = errors.New("the media was closed")
 	errRefused = errors.New("the link is refused")
 )
 
@@ -74,7 +74,7 @@ type fetchConfig struct {
 type stream struct {
 	fetchConfig
 	ctx   context.Context
-	end   context.CancelFunc
+	end   context.CancelCauseFunc
 	track *track
 
 	off      int64 // delivered
@@ -94,7 +94,6 @@ type stream struct {
 	othered  bool // another identity was tried
 	swapped  bool // body is another extractor's
 	done     error
-	close    sync.Once
 }
 
 // meter watches the speed while we wait for bytes, not while nobody wants any.
@@ -105,19 +104,23 @@ type meter struct {
 
 func newStream(ctx context.Context, c fetchConfig, t *track) *stream {
 	s := &stream{fetchConfig: c, track: t, sum: sha256.New()}
-	s.ctx, s.end = context.WithCancel(ctx)
+	s.ctx, s.end = context.WithCancelCause(ctx)
 	return s
 }
 
 // Close gives the connection back.
 func (s *stream) Close() error {
-	s.close.Do(s.end)
+	s.end(errClosed)
 	return nil
 }
 
 // Read implements io.Reader. Errors are verdicts.
 func (s *stream) Read(b []byte) (int, error) {
 	if s.done != nil {
+		return 0, s.done
+	}
+	if s.ctx.Err() != nil {
+		s.done = stopped(s.ctx)
 		return 0, s.done
 	}
 	if len(b) == 0 {
@@ -127,7 +130,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	if err != nil {
 		s.drop(nil)
 		if s.ctx.Err() != nil && !errors.Is(err, io.EOF) {
-			err = context.Cause(s.ctx)
+			err = stopped(s.ctx)
 		}
 		s.done = err
 	}

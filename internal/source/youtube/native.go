@@ -131,7 +131,7 @@ type headed struct {
 
 // Read implements io.Reader.
 func (h *headed) Read(b []byte) (int, error) {
-	if h.head.Len() > 0 {
+	if h.head.Len() > 0 && h.ctx.Err() == nil {
 		return h.head.Read(b)
 	}
 	return h.stream.Read(b)

@@ -21,7 +21,13 @@ type board struct {
 	local   *localNotes
 	timeout time.Duration
 	now     func() time.Time
+
+	mu   sync.Mutex
+	away time.Time // the store did not answer; not asked again before
 }
+
+// awayFor is how long a store that did not answer is left alone.
+const awayFor = 10 * time.Second
 
 func newBoard(notes jobs.Notes, now func() time.Time) *board {
 	return &board{notes: notes, local: &localNotes{now: now, kept: map[string]jobs.Note{}}, timeout: 2 * time.Second, now: now}
@@ -88,7 +94,7 @@ func change[T any](ctx context.Context, b *board, key string, keep time.Duration
 // do runs f on the shared records or, if that does not work out in time, on the
 // local ones.
 func (b *board) do(ctx context.Context, f func(context.Context, jobs.Notes) error) error {
-	if b.notes != nil {
+	if b.notes != nil && b.there() {
 		short, cancel := context.WithTimeout(ctx, b.timeout)
 		err := f(short, b.notes)
 		cancel()
@@ -98,8 +104,17 @@ func (b *board) do(ctx context.Context, f func(context.Context, jobs.Notes) erro
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		b.mu.Lock()
+		b.away = b.now().Add(awayFor)
+		b.mu.Unlock()
 	}
 	return f(ctx, b.local)
+}
+
+func (b *board) there() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.now().Before(b.away)
 }
 
 // localNotes are records of this process alone.

@@ -1,12 +1,16 @@
 package youtube
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/butakero/butakero/internal/jobs"
 )
 
 // room is a private folder for one run of yt-dlp: its home, its temporary files,
@@ -112,15 +116,34 @@ func (r *room) remove() {
 	}
 }
 
-// roomFile removes its room when it is closed.
+// roomFile is a proved download. It removes its room when it is closed.
 type roomFile struct {
-	*os.File
+	ctx  context.Context
+	file *os.File
 	room *room
+}
+
+// Read implements io.Reader.
+func (f *roomFile) Read(b []byte) (int, error) {
+	if f.ctx.Err() != nil {
+		return 0, stopped(f.ctx)
+	}
+	n, err := f.file.Read(b)
+	if errors.Is(err, os.ErrClosed) {
+		return n, &jobs.Error{Class: jobs.ClassInterrupted, Code: jobs.CodeInterrupted, Message: "The work was stopped.", Err: errClosed}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fail(CodeConfig, errors.New("what yt-dlp left can not be read")) // the cause would name the folder
+	}
+	return n, err
 }
 
 // Close implements io.Closer.
 func (f *roomFile) Close() error {
-	err := f.File.Close()
+	err := f.file.Close()
 	f.room.remove()
+	if errors.Is(err, os.ErrClosed) {
+		return nil // closed twice
+	}
 	return err
 }

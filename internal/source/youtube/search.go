@@ -109,7 +109,7 @@ func (f *search) find(ctx context.Context, query string) (hit, error) {
 	case <-l.done:
 		return l.hit, l.err
 	case <-ctx.Done():
-		return hit{}, context.Cause(ctx)
+		return hit{}, stopped(ctx)
 	}
 }
 
@@ -117,7 +117,14 @@ func missed(h hit) error {
 	if h.Code == "" {
 		return nil
 	}
-	return fail(h.Code, errors.New("as a search found lately"))
+	return noResult(errors.New("as a search found lately"))
+}
+
+// noResult is a search that finds nothing.
+func noResult(cause error) *jobs.Error {
+	e := fail(CodeNotFound, cause)
+	e.Message, e.Remember = "No video was found for this text.", keepMiss
+	return e
 }
 
 // look searches and keeps what is found.
@@ -228,7 +235,7 @@ func (f *search) pick(query string, all []candidate) (hit, error) {
 		}
 	}
 	if len(fit) == 0 {
-		return hit{}, fail(CodeNoResult, fmt.Errorf("%d candidates, none fit", len(all)))
+		return hit{}, noResult(fmt.Errorf("%d candidates, none fit", len(all)))
 	}
 	return closest(query, fit).hit, nil
 }

@@ -181,18 +181,34 @@ func (s *Source) Open(ctx context.Context, song jobs.Song) (*pipeline.Media, err
 	if song.Platform != jobs.PlatformYouTube || !jobs.ValidSongID(song.ID) {
 		return nil, fail(CodeInvalidID, fmt.Errorf("%.60q", song.String()))
 	}
+	if ctx.Err() != nil {
+		return nil, stopped(ctx)
+	}
 	if err := s.gate(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.health.take(ctx, song.ID); err != nil {
-		return nil, err
+	err := s.health.take(ctx, song.ID)
+	var m *pipeline.Media
+	if err == nil {
+		o := &opening{Source: s, id: song.ID}
+		m, err = o.run(ctx)
 	}
-	o := &opening{Source: s, id: song.ID}
-	m, err := o.run(ctx)
 	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("stopped: %w", context.Cause(ctx))
+		return nil, stopped(ctx)
 	}
 	return m, err
+}
+
+// stopped is the verdict of a context that is done: nobody's fault here.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if e := asError(cause); e != nil {
+		return e
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return jobs.Transient(jobs.CodeTimeout, "The attempt took too long.", cause)
+	}
+	return &jobs.Error{Class: jobs.ClassInterrupted, Code: jobs.CodeInterrupted, Message: "The work was stopped.", Err: cause}
 }
 
 // gate refuses when every extractor is paused.
@@ -215,36 +231,40 @@ type opening struct {
 	*Source
 	id      string
 	cookies bool // the next yt-dlp may use them
-	tried   bool // yt-dlp was tried without
+	guest   bool // yt-dlp was tried, or paused, without
 	worst   error
 	paused  *blocked
 }
 
 func (o *opening) run(ctx context.Context) (*pipeline.Media, error) {
-	for _, name := range o.Extractors {
-		m, on, err := o.step(ctx, name)
+	order := o.Extractors
+	for i := 0; i < len(order); i++ {
+		m, on, err := o.step(ctx, order[i])
 		if !on {
-			return m, err
+			return m, o.settle(ctx, err)
 		}
-	}
-	// Cookies are worth one try when nothing else helped.
-	if o.cookies && o.tried && slices.Contains(o.Extractors, ExtractorYTDLP) {
-		m, on, err := o.step(ctx, ExtractorYTDLP)
-		if !on {
-			return m, err
+		// Cookies are worth one try when nothing else helped.
+		if i == len(o.Extractors)-1 && o.cookies && o.guest {
+			order = append(slices.Clone(order), ExtractorYTDLP)
 		}
 	}
 	if o.worst == nil {
 		return nil, o.paused.err(o.now())
 	}
-	if e := asError(o.worst); e.Class == jobs.ClassThrottled && e.RetryAfter == 0 {
-		// The circuit that it opened says how long.
-		if err := o.gate(ctx); err != nil {
-			return nil, err
-		}
-		return nil, wait(e.Code, o.Pause, e.Err)
+	return nil, o.settle(ctx, o.worst)
+}
+
+// settle gives a throttled verdict its time: what the circuits say that it
+// opened.
+func (o *opening) settle(ctx context.Context, err error) error {
+	e := asError(err)
+	if e == nil || e.Class != jobs.ClassThrottled || e.RetryAfter > 0 {
+		return err
 	}
-	return nil, o.worst
+	if paused := o.gate(ctx); paused != nil {
+		return paused
+	}
+	return wait(e.Code, o.Pause, e.Err)
 }
 
 // step tries one extractor; on: the next may be tried.
@@ -256,15 +276,13 @@ func (o *opening) step(ctx context.Context, name string) (m *pipeline.Media, on 
 		if o.paused == nil || b.until.Before(o.paused.until) {
 			o.paused = b
 		}
-		if name == ExtractorYTDLP {
-			o.tried = true
-		}
+		o.guest = o.guest || name == ExtractorYTDLP
 		return nil, true, nil
 	}
 	if name == ExtractorNative {
 		m, err = o.native.open(ctx, o.id, o.rest())
 	} else {
-		o.tried = !withCookies
+		o.guest = !withCookies
 		m, err = o.ytdlp.open(ctx, o.id, withCookies)
 	}
 	if err == nil {

@@ -24,7 +24,6 @@ const (
 	CodeEmpty         = "empty"          // of length 0 and not live
 	CodeNoAudio       = "no_audio"       // no audio format in any extractor, or protected
 	CodeUnplayable    = "unplayable"     // a reason that we do not know; it is in the cause
-	CodeNoResult      = "no_result"      // a search that finds nothing
 
 	// Trying again may help.
 	CodeRateLimited = "rate_limited" // 429 and its relatives: the address has to pause
@@ -68,7 +67,6 @@ var classes = map[string]class{
 	CodeEmpty:         {jobs.ClassPermanent, day, "It has no audio.", "No tiene audio."},
 	CodeNoAudio:       {jobs.ClassPermanent, 6 * time.Hour, "This video has no playable audio.", "Este video no tiene audio reproducible."},
 	CodeUnplayable:    {jobs.ClassPermanent, time.Hour, "YouTube does not let this video be played.", "YouTube no permite reproducir este video."},
-	CodeNoResult:      {jobs.ClassPermanent, time.Hour, "No video was found for this text.", "No se encontró ningún video para ese texto."},
 	CodeRateLimited:   {jobs.ClassThrottled, 0, "YouTube is limiting us, try later.", "YouTube nos está limitando, probá más tarde."},
 	CodeBotCheck:      {jobs.ClassThrottled, 0, "YouTube is asking for a check, try later.", "YouTube está pidiendo una verificación, probá más tarde."},
 	CodePaced:         {jobs.ClassThrottled, 0, "The song waits for its turn.", "La canción espera su turno."},

@@ -99,7 +99,7 @@ func (y *ytdlp) open(ctx context.Context, id string, withCookies bool) (m *pipel
 	if ran.err != nil {
 		return nil, ran.err
 	}
-	return y.prove(room, id, ran)
+	return y.prove(ctx, room, id, ran)
 }
 
 // ran is what a run of yt-dlp left.
@@ -169,7 +169,7 @@ func (y *ytdlp) environment(room *room) []string {
 
 // prove believes nothing but bytes: the exit code says 0 without a file, with
 // half of one and with a page instead of one.
-func (y *ytdlp) prove(room *room, id string, r ran) (*pipeline.Media, error) {
+func (y *ytdlp) prove(ctx context.Context, room *room, id string, r ran) (*pipeline.Media, error) {
 	told := r.done
 	if told == nil {
 		told = r.found
@@ -198,7 +198,7 @@ func (y *ytdlp) prove(room *room, id string, r ran) (*pipeline.Media, error) {
 		return nil, err
 	}
 	m := &pipeline.Media{
-		Body: &roomFile{file, room}, Size: size, Extractor: ExtractorYTDLP, Host: "youtube",
+		Body: &roomFile{ctx, file, room}, Size: size, Extractor: ExtractorYTDLP, Host: "youtube",
 		Info: jobs.SongInfo{URL: watchURL(id)},
 	}
 	if told != nil {
