@@ -98,6 +98,9 @@ type YouTubeConfig struct {
 	Proxy               string
 	SongsEvery          time.Duration
 	Burst               int
+	Pause               time.Duration // first, after a block
+	Egress              string
+	Searches            int // a day
 }
 
 type value struct {

@@ -120,6 +120,9 @@ var settings = []setting{
 	{name: "BUTAKERO_YOUTUBE_PROXY", secret: true, help: "proxy for all that goes to YouTube", set: into(func(c *Config) *string { return &c.YouTube.Proxy })},
 	{name: "BUTAKERO_YOUTUBE_EVERY_SECONDS", preset: "8", help: "one song per so many seconds and egress, in the long run", set: seconds(func(c *Config) *time.Duration { return &c.YouTube.SongsEvery })},
 	{name: "BUTAKERO_YOUTUBE_BURST", preset: "3", help: "songs that may start at once", set: number(func(c *Config) *int { return &c.YouTube.Burst }, 1)},
+	{name: "BUTAKERO_YOUTUBE_PAUSE_SECONDS", preset: "60", help: "first pause after YouTube has blocked us; doubled each time, up to 6 hours", set: seconds(func(c *Config) *time.Duration { return &c.YouTube.Pause })},
+	{name: "BUTAKERO_YOUTUBE_EGRESS", help: "name of the address that YouTube sees; workers with the same name share pace and pauses; the proxy's host, else direct", set: into(func(c *Config) *string { return &c.YouTube.Egress })},
+	{name: "BUTAKERO_YOUTUBE_SEARCHES", preset: "100", help: "searches a day that the Data API key may make", set: number(func(c *Config) *int { return &c.YouTube.Searches }, 1)},
 }
 
 func into(field func(*Config) *string) func(*Config, string) error {

@@ -54,6 +54,7 @@ func (t *track) same(o *track) bool {
 type fetchConfig struct {
 	client  *http.Client
 	idle    time.Duration
+	pause   time.Duration // before the second try without a new byte, doubled each time
 	minRate int64         // bytes a second
 	window  time.Duration // over which that is measured
 	clean   *redactor
@@ -238,7 +239,7 @@ func (s *stream) again(verdict error) error {
 		return verdict
 	}
 	if s.idleHits > 1 {
-		return sleep(s.ctx, 150*time.Millisecond<<s.idleHits)
+		return sleep(s.ctx, s.pause<<s.idleHits)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (n *native) openAs(ctx context.Context, id string, identity Identity, rest 
 		return nil, err
 	}
 	s := newStream(ctx, fetchConfig{
-		client: n.media, idle: n.Idle, minRate: n.MinRate, window: n.rateWindow, clean: n.clean, now: n.now,
+		client: n.media, idle: n.Idle, pause: n.retryPause / 4, minRate: n.MinRate, window: n.rateWindow, clean: n.clean, now: n.now,
 		resolve: func(ctx context.Context, t *track) (*track, error) {
 			again, err := n.resolve(ctx, id, t.identity)
 			if err != nil {

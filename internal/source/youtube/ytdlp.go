@@ -29,8 +29,8 @@ type ytdlp struct {
 
 // Lines that we make yt-dlp print. The values are JSON.
 const (
-	printFound = "FOUND\t%(id)j\t%(duration)j\t%(is_live)j\t%(title)j\t%(uploader)j"
-	printDone  = "DONE\t%(id)j\t%(duration)j\t%(format_id)j\t%(filesize)j\t%(title)j\t%(uploader)j"
+	printFound = "FOUND\t%(id)j\t%(duration)j\t%(is_live)j\t%(title)j\t%(uploader,channel)j"
+	printDone  = "DONE\t%(id)j\t%(duration)j\t%(format_id)j\t%(filesize)j\t%(title)j\t%(uploader,channel)j"
 )
 
 // args builds the arguments for one video. id is valid, but may begin with "-":

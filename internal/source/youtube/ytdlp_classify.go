@@ -28,7 +28,7 @@ var ytdlpSignals = []signal{
 }
 
 // classify gives a failed run its verdict. The last ERROR line decides unless
-// it only says that there are no formats: then a warning tells why.
+// it only says that there is nothing to play: then a warning tells why.
 func (y *ytdlp) classify(r ran) error {
 	var last string
 	var warnings []string
@@ -45,10 +45,12 @@ func (y *ytdlp) classify(r ran) error {
 		cause = fmt.Errorf("yt-dlp exit %d: %s", r.code, y.clean.text(lastLine(r.stderr)))
 	}
 	code := ytdlpCode(plain(last))
-	if code == CodeNoAudio || code == "" {
-		if hint := ytdlpCode(plain(strings.Join(warnings, "\n"))); hint != "" && hint != CodeNoAudio {
-			code = hint
-			cause = fmt.Errorf("%w (%s)", cause, y.clean.text(warnings[len(warnings)-1]))
+	if code == CodeNoAudio || code == CodeUpstream || code == "" {
+		for _, w := range warnings {
+			if hint := ytdlpCode(plain(w)); hint != "" && hint != CodeNoAudio && (code != CodeUpstream || rank(fail(hint, nil)) > rank(fail(code, nil))) {
+				code, cause = hint, fmt.Errorf("%w (%s)", cause, y.clean.text(w))
+				break
+			}
 		}
 	}
 	switch {

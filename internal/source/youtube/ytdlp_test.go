@@ -107,6 +107,8 @@ func TestYTDLPVerdicts(t *testing.T) {
 		{"captcha", says("YouTube is requiring a captcha challenge before playback"), jobs.ClassThrottled, CodeBotCheck},
 		{"later", says("This content isn\u2019t available, try again later."), jobs.ClassThrottled, CodeRateLimited},
 		{"429", "echo 'WARNING: [youtube] HTTP Error 429: Too Many Requests' >&2\n" + says("No video formats found!"), jobs.ClassThrottled, CodeRateLimited},
+		{"429 and no answer", "echo 'WARNING: [youtube] Unable to download API page: HTTP Error 429: Too Many Requests' >&2\n" + says("Failed to extract any player response"), jobs.ClassThrottled, CodeRateLimited},
+		{"500 and no answer", "echo 'WARNING: [youtube] HTTP Error 500: no' >&2\n" + says("Failed to extract any player response"), jobs.ClassTransient, CodeUpstream},
 		{"500 warned", "echo 'WARNING: [youtube] HTTP Error 500: oops' >&2\n" + says("No video formats found!"), jobs.ClassTransient, CodeUpstream},
 		{"403", says("unable to download video data: HTTP Error 403: Forbidden"), jobs.ClassExtractor, CodeExpiredURL},
 		{"503", says("unable to download video data: HTTP Error 503: no"), jobs.ClassTransient, CodeUpstream},
