@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
@@ -41,7 +42,7 @@ const (
 	readOperation = `SELECT doc FROM operations WHERE id = ?`
 	readWaiting   = `SELECT doc FROM operations WHERE ended IS NULL AND id > ? AND id <= ? ORDER BY id`
 	readOthers    = `SELECT doc FROM operations WHERE ended IS NOT NULL AND id > ? AND id <= ? ORDER BY id`
-	dueJobs       = `SELECT doc FROM jobs WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?`
+	dueJobs       = `SELECT doc FROM jobs WHERE due > 0 AND due <= ? ORDER BY due`
 	dueOperations = `SELECT doc FROM operations WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?`
 )
 
@@ -97,16 +98,18 @@ func (s *Store) OperationsOf(ctx context.Context, key jobs.Key, state jobs.Opera
 
 // Due implements jobs.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due jobs.Due, err error) {
-	args := []any{nanos(now), limit}
-	err = s.documents(ctx, dueJobs, args, func(doc []byte) (bool, error) {
+	err = s.documents(ctx, dueJobs, []any{nanos(now)}, func(doc []byte) (bool, error) {
 		j, err := decodeJob(doc)
-		due.Jobs = append(due.Jobs, j)
-		return true, err
+		if err == nil && !j.DueAt.After(now) && len(due.Jobs) < limit { // the index may be early (see lags)
+			due.Jobs = append(due.Jobs, j)
+		}
+		return len(due.Jobs) < limit, err
 	})
 	if err != nil {
 		return due, err
 	}
-	err = s.documents(ctx, dueOperations, args, func(doc []byte) (bool, error) {
+	slices.SortFunc(due.Jobs, func(a, b jobs.Job) int { return a.DueAt.Compare(b.DueAt) })
+	err = s.documents(ctx, dueOperations, []any{nanos(now), limit}, func(doc []byte) (bool, error) {
 		o, err := decodeOperation(doc)
 		due.Operations = append(due.Operations, o)
 		return true, err

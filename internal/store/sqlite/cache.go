@@ -16,6 +16,7 @@ type jobEntry struct {
 	job   jobs.Job // Generation 0: there is none
 	row   int64    // 0: there is none in the table
 	kept  jobs.JobState
+	due   int64 // what the index has; negative: not known
 	dirty bool
 }
 

@@ -19,7 +19,8 @@ const (
 	scanChunk = 200
 )
 
-// Jobs implements jobs.Desk.
+// Jobs implements jobs.Desk. A job that was claimed within the last second may
+// still be in the place of a waiting one.
 func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit int) (found []jobs.Job, next string, err error) {
 	from := place{updated: math.MaxInt64, row: math.MaxInt64}
 	if cursor != "" {
@@ -209,7 +210,7 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (jobs.Stats, error) {
 		err := s.documents(ctx, readOldest, []any{stateNumber(state)}, func(doc []byte) (bool, error) {
 			j, err := decodeJob(doc)
 			asked := j.GenerationAt // of a replayed job: since its replay
-			if err == nil && !j.RunAt.After(now) && (stats.OldestPending.IsZero() || asked.Before(stats.OldestPending)) {
+			if err == nil && j.State == state && !j.RunAt.After(now) && (stats.OldestPending.IsZero() || asked.Before(stats.OldestPending)) {
 				stats.OldestPending = asked
 			}
 			return true, err

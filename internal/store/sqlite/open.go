@@ -83,7 +83,6 @@ CREATE TABLE operations (
 CREATE INDEX operations_waiting ON operations (id) WHERE ended IS NULL;
 CREATE INDEX operations_due ON operations (due) WHERE due > 0;
 CREATE INDEX operations_ended ON operations (ended) WHERE ended IS NOT NULL;
-CREATE INDEX operations_expires ON operations (expires) WHERE expires > 0;
 
 CREATE TABLE notes (
 	key     TEXT PRIMARY KEY,

@@ -23,22 +23,46 @@ func (s *Store) Purge(ctx context.Context, now time.Time, limit int) (int, error
 	return r.purge.deleted, nil
 }
 
+// purgeWindow is how many ends beside the oldest ones a purge looks at.
+const purgeWindow = 1000
+
+const (
+	windowEnd   = `SELECT max(ended) FROM (SELECT ended FROM operations WHERE ended > ? ORDER BY ended LIMIT ?)` // NULL behind the last: begin again
+	purgeOldest = `DELETE FROM operations WHERE row IN (
+		SELECT row FROM (SELECT row, expires FROM operations WHERE ended IS NOT NULL ORDER BY ended LIMIT ?) WHERE expires > 0 AND expires <= ? LIMIT ?)`
+	purgeWindowed = `DELETE FROM operations WHERE row IN (
+		SELECT row FROM operations WHERE ended > ? AND ended <= ? AND expires > 0 AND expires <= ? LIMIT ?)`
+	purgeNotes = `DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?)`
+)
+
 func (t *tx) purge(p *purge) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
 	now, limit := nanos(p.now), int64(p.limit)
 	p.deleted = 0
-	for _, query := range []string{
-		`DELETE FROM operations WHERE row IN (SELECT row FROM operations WHERE expires > 0 AND expires <= ? AND ended IS NOT NULL ORDER BY expires LIMIT ?)`,
-		`DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?)`,
+	// Operations expire about in the order in which they ended: the oldest ends are
+	// looked at, and a window that goes round through the rest, for those that
+	// expire sooner than older ones (a retention that was shortened).
+	last, err := t.w.conn.number(windowEnd, t.w.window, int64(purgeWindow))
+	if err != nil {
+		return err
+	}
+	for _, q := range []struct {
+		query string
+		args  []any
+	}{
+		{purgeOldest, []any{2 * limit, now, limit}},
+		{purgeWindowed, []any{t.w.window, last, now, limit}},
+		{purgeNotes, []any{now, limit}},
 	} {
-		n, err := t.w.conn.exec(query, now, limit)
+		n, err := t.w.conn.exec(q.query, q.args...)
 		if err != nil {
 			return err
 		}
 		p.deleted += int(n)
 	}
+	t.w.window = last
 	for _, state := range []int64{stateDead, stateCancelled} {
 		n, err := t.w.conn.exec(
 			`DELETE FROM jobs WHERE row IN (SELECT row FROM jobs WHERE state = ? AND updated <= ? AND due = 0 ORDER BY updated LIMIT ?)`,

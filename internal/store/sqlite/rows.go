@@ -54,8 +54,10 @@ const (
 	jobQuery = `SELECT row, doc FROM jobs WHERE key = ?`
 	opQuery  = `SELECT row, ended, doc FROM operations WHERE id = ?`
 
-	updateJob = `UPDATE jobs SET state = ?, due = ?, updated = ?, doc = ? WHERE row = ?`
-	updateOp  = `UPDATE operations SET due = ?, expires = ?, ended = ?, doc = ? WHERE row = ?`
+	updateJob     = `UPDATE jobs SET state = ?, due = ?, updated = ?, doc = ? WHERE row = ?`
+	updateLagging = `UPDATE jobs SET doc = ? WHERE row = ?`
+
+	updateOp = `UPDATE operations SET due = ?, expires = ?, ended = ?, doc = ? WHERE row = ?`
 )
 
 // prefetch brings what a batch is about into the cache, many records a query.
@@ -132,7 +134,7 @@ func (t *tx) fetchOperations(ids []any) error {
 	for len(ids) < chunk {
 		ids = append(ids, nil)
 	}
-	return t.w.conn.query(opsQuery, t.keepOperation, ids...)
+	return t.w.conn.query(opsQuery, t.putOperation, ids...)
 }
 
 func (t *tx) keepJob(row []driver.Value) error {
@@ -140,19 +142,32 @@ func (t *tx) keepJob(row []driver.Value) error {
 	if err != nil {
 		return err
 	}
-	t.w.cache.jobs.put(j.Key, &jobEntry{row: integer(row[0]), job: j, kept: j.State})
+	e := &jobEntry{row: integer(row[0]), job: j, kept: j.State, due: nanos(j.DueAt)}
+	if j.State == jobs.JobRunning { // see lags
+		e.due = -1
+	}
+	t.w.cache.jobs.put(j.Key, e)
 	return nil
 }
 
-func (t *tx) keepOperation(row []driver.Value) error {
+// keepOperation makes an entry of a row, or returns that which is there already:
+// it may have changed since.
+func (t *tx) keepOperation(row []driver.Value) (*operationEntry, error) {
 	o, err := decodeOperation(blob(row[2]))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.w.cache.operations.put(o.ID, &operationEntry{
-		row: integer(row[0]), ended: integer(row[1]), operation: o, kept: o.State, event: o.Event,
-	})
-	return nil
+	if e, ok := t.w.cache.operations.get(o.ID); ok && e.row != 0 {
+		return e, nil
+	}
+	e := &operationEntry{row: integer(row[0]), ended: integer(row[1]), operation: o, kept: o.State, event: o.Event}
+	t.w.cache.operations.put(o.ID, e)
+	return e, nil
+}
+
+func (t *tx) putOperation(row []driver.Value) error {
+	_, err := t.keepOperation(row)
+	return err
 }
 
 // job returns a job's entry, from memory or from the table.
@@ -176,7 +191,7 @@ func (t *tx) operationEntry(id string) (*operationEntry, error) {
 		return e, nil
 	}
 	if packed, ok := packID(id); ok {
-		if err := t.w.conn.query(opQuery, t.keepOperation, packed); err != nil {
+		if err := t.w.conn.query(opQuery, t.putOperation, packed); err != nil {
 			return nil, err
 		}
 	}
@@ -232,8 +247,21 @@ func (t *tx) flushJobs() error {
 		from := len(buf)
 		buf = appendJob(buf, j)
 		doc := buf[from:len(buf):len(buf)]
+		due := nanos(j.DueAt)
+		if t.lags(e, due) {
+			if _, err := t.w.conn.exec(updateLagging, doc, e.row); err != nil {
+				return err
+			}
+			t.w.lagging[j.Key] = true
+			buf = buf[:from]
+			continue
+		}
+		e.due = due
+		if len(t.w.lagging) > 0 {
+			delete(t.w.lagging, j.Key)
+		}
 		if e.row != 0 {
-			if _, err := t.w.conn.exec(updateJob, stateNumber(j.State), nanos(j.DueAt), nanos(j.UpdatedAt), doc, e.row); err != nil {
+			if _, err := t.w.conn.exec(updateJob, stateNumber(j.State), due, nanos(j.UpdatedAt), doc, e.row); err != nil {
 				return err
 			}
 			buf = buf[:from]
@@ -241,7 +269,7 @@ func (t *tx) flushJobs() error {
 		}
 		t.w.next.job++
 		e.row = t.w.next.job
-		fresh = append(fresh, e.row, rowKey(j.Key), stateNumber(j.State), nanos(j.DueAt), nanos(j.UpdatedAt), doc)
+		fresh = append(fresh, e.row, rowKey(j.Key), stateNumber(j.State), due, nanos(j.UpdatedAt), doc)
 		if len(fresh) == cap(fresh) {
 			if _, err := t.w.conn.exec(insertJobs, fresh...); err != nil {
 				return err
@@ -252,6 +280,30 @@ func (t *tx) flushJobs() error {
 	t.jobs = t.jobs[:0]
 	t.w.buf = buf
 	return t.each(insertJob, fresh)
+}
+
+// lags says that the columns of a job need not follow its record yet: it has been
+// claimed, and the index names a time to look at it that is not too late. Most of
+// the work of a claim would be moving entries of indexes; a job that ends within
+// catchUpAfter never pays for it. Until then Due finds it too early and sees in
+// the record that it is, and lists have it among the jobs that wait.
+func (t *tx) lags(e *jobEntry, due int64) bool {
+	return e.row != 0 && e.due > 0 && e.due <= due && e.job.State == jobs.JobRunning && !t.catchingUp
+}
+
+// catchUp brings the columns of jobs that still run up to their records.
+func (t *tx) catchUp() error {
+	t.catchingUp = true
+	for key := range t.w.lagging {
+		e, err := t.job(key)
+		if err != nil && !errors.Is(err, errCodec) {
+			return err
+		}
+		if err == nil && e.job.State == jobs.JobRunning {
+			t.change(e, e.job)
+		}
+	}
+	return t.flush()
 }
 
 // each runs an insert of six parameters for every record that is left over.

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/store/storetest"
@@ -9,5 +10,5 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) jobs.Backend { return open(t) }, storetest.Features{FanOut: true})
+	storetest.Run(t, func(t *testing.T) jobs.Backend { return open(t) }, storetest.Features{FanOut: true, Eventually: 5 * time.Second})
 }

@@ -15,6 +15,7 @@ type tx struct {
 	operations []*operationEntry // dirty
 	counts     [numCounts]int64  // by how much they have changed
 	end        int64             // number of the last end
+	catchingUp bool
 }
 
 func (t *tx) apply(r *request) error {
@@ -39,6 +40,9 @@ func (t *tx) apply(r *request) error {
 	if r.note != nil {
 		r.noteOutcome, r.err = jobs.Note{}, nil
 		return t.note(r)
+	}
+	if r.catchUp {
+		return t.catchUp()
 	}
 	if r.purge != nil {
 		return t.purge(r.purge)
@@ -167,10 +171,10 @@ func (t *tx) fanOut(r *request, ended []int) error {
 // fanOutChunk is how many jobs' waiting operations are asked for at a time.
 const fanOutChunk = 16
 
-var waitingQuery = `SELECT o.id, v.column1 FROM (VALUES ` + tuples(fanOutChunk, 3) + `) AS v
+var waitingQuery = `SELECT o.row, o.ended, o.doc, v.column1 FROM (VALUES ` + tuples(fanOutChunk, 3) + `) AS v
 	CROSS JOIN operations AS o ON o.ended IS NULL AND o.id > v.column2 AND o.id <= v.column3 LIMIT ?`
 
-const waitingOfOneQuery = `SELECT id FROM operations WHERE ended IS NULL AND id > ? AND id <= ? ORDER BY id LIMIT ?`
+const waitingOfOneQuery = `SELECT row, ended, doc FROM operations WHERE ended IS NULL AND id > ? AND id <= ? ORDER BY id LIMIT ?`
 
 // waiting returns the entries of operations that wait for each of the commands'
 // jobs, at most one more than the command wants to end, and whether there may be
@@ -184,12 +188,8 @@ func (t *tx) waiting(commands []*jobs.JobCommand) (all [][]*operationEntry, more
 			return nil, nil, err
 		}
 		for _, h := range hits {
-			e, err := t.operationEntry(unpackID(h.id))
-			if err != nil {
-				return nil, nil, err
-			}
 			// Other profiles of the song have their operations in the same range.
-			to, c := from+h.job, chunk[h.job]
+			to, c, e := from+h.job, chunk[h.job], h.entry
 			if e.operation.Key == c.Key && e.operation.State == jobs.OperationWaiting && len(all[to]) <= c.FanOut {
 				all[to] = append(all[to], e)
 			}
@@ -200,8 +200,8 @@ func (t *tx) waiting(commands []*jobs.JobCommand) (all [][]*operationEntry, more
 
 // hit is a waiting operation of a song for whose job there is a command.
 type hit struct {
-	id  []byte
-	job int
+	entry *operationEntry
+	job   int
 }
 
 func (t *tx) hits(chunk []*jobs.JobCommand, more []bool) ([]hit, error) {
@@ -217,8 +217,9 @@ func (t *tx) hits(chunk []*jobs.JobCommand, more []bool) ([]hit, error) {
 		args = append(args, int64(i), first, last)
 	}
 	err := t.w.conn.query(waitingQuery, func(row []driver.Value) error {
-		hits = append(hits, hit{id: blob(row[0]), job: int(integer(row[1]))})
-		return nil
+		e, err := t.keepOperation(row)
+		hits = append(hits, hit{e, int(integer(row[3]))})
+		return err
 	}, append(args, int64(limit))...)
 	if err != nil || len(hits) < limit {
 		return hits, err
@@ -229,8 +230,9 @@ func (t *tx) hits(chunk []*jobs.JobCommand, more []bool) ([]hit, error) {
 		atMost, found := c.FanOut+100, 0
 		err := t.w.conn.query(waitingOfOneQuery, func(row []driver.Value) error {
 			found++
-			hits = append(hits, hit{id: blob(row[0]), job: i})
-			return nil
+			e, err := t.keepOperation(row)
+			hits = append(hits, hit{e, i})
+			return err
 		}, first, last, int64(atMost))
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
 )
@@ -16,6 +17,7 @@ type request struct {
 	operations []jobs.OperationCommand
 	note       *jobs.Note
 	purge      *purge
+	catchUp    bool
 
 	// The answer, valid after done.
 	jobOutcomes       []jobs.JobOutcome
@@ -26,6 +28,9 @@ type request struct {
 }
 
 func (r *request) size() int { return len(r.jobs) + len(r.operations) + 1 }
+
+// catchUpAfter is how far lists may lag behind a claim.
+const catchUpAfter = time.Second
 
 // batchLimit bounds the commands of one transaction.
 const batchLimit = 512
@@ -38,11 +43,15 @@ type writer struct {
 	stopping sync.Once
 	stopped  chan struct{}
 
-	conn  *conn
-	cache *cache
-	seen  int64  // data_version at the end of the last transaction
-	next  serial // the numbers that the next records get
-	buf   []byte // a record is encoded here before the driver copies it
+	conn   *conn
+	cache  *cache
+	seen   int64  // data_version at the end of the last transaction
+	window int64  // where the last purge has stopped looking
+	next   serial // the numbers that the next records get
+	buf    []byte // a record is encoded here before the driver copies it
+
+	lagging map[jobs.Key]bool // jobs whose columns may not be those of their records
+	tick    <-chan time.Time  // when they are to be; nil: there are none
 
 	written     int           // commands since the last checkpoint was asked for
 	checkpoints chan struct{} // asks the checkpointer to copy
@@ -55,7 +64,7 @@ type serial struct{ job, operation, end int64 }
 func startWriter(c *conn, o Options) *writer {
 	w := &writer{
 		options: o, requests: make(chan *request, 512), stop: make(chan struct{}), stopped: make(chan struct{}),
-		conn: c, cache: newCache(o.Cache), seen: -1,
+		conn: c, cache: newCache(o.Cache), seen: -1, lagging: map[jobs.Key]bool{},
 		checkpoints: make(chan struct{}, 1), copied: make(chan struct{}, 1),
 	}
 	go w.run()
@@ -110,6 +119,8 @@ func (w *writer) run() {
 		select {
 		case r := <-w.requests:
 			w.write(w.gather(r))
+		case <-w.tick:
+			w.write([]*request{{catchUp: true, done: make(chan struct{})}})
 		case <-w.copied:
 			w.checkpoint()
 		case <-w.stop:
@@ -118,6 +129,9 @@ func (w *writer) run() {
 				case r := <-w.requests:
 					w.write(w.gather(r))
 				default:
+					if len(w.lagging) > 0 {
+						w.write([]*request{{catchUp: true, done: make(chan struct{})}})
+					}
 					return
 				}
 			}
@@ -147,6 +161,9 @@ func (w *writer) write(batch []*request) {
 	if err != nil {
 		w.cache.clear() // what was changed in memory is not in the file
 		w.seen = -1
+		if w.tick != nil { // try again later, also what should have been caught up with
+			w.tick = time.After(catchUpAfter)
+		}
 		err = fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 	}
 	for _, r := range batch {
@@ -203,6 +220,13 @@ func (w *writer) transaction(batch []*request) (err error) {
 		return err
 	}
 	w.cache.settle()
+	if t.catchingUp {
+		clear(w.lagging)
+		w.tick = nil
+	}
+	if len(w.lagging) > 0 && w.tick == nil {
+		w.tick = time.After(catchUpAfter)
+	}
 	return nil
 }
 

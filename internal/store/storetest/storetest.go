@@ -37,6 +37,9 @@ type Features struct {
 	// lag behind: those are asked again until then. 0: not at all.
 	Eventually time.Duration
 
+	// Unordered: what is due comes in no order (a sharded index).
+	Unordered bool
+
 	Rounds   int // of each race; 20
 	Racers   int // in each race; 64
 	Commands int // of the random comparison; 6000
