@@ -94,13 +94,12 @@ golangci() { tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangc
 govulncheck() { tool govulncheck golang.org/x/vuln/cmd/govulncheck "$govulncheck_version"; }
 
 # schemathesis drives the API from its OpenAPI file.
-schemathesis() {
-  [ -e "$cache/schemathesis/.done-$schemathesis_version" ] && "$cache/schemathesis/bin/python" -c '' 2>/dev/null && return
-  locked install_schemathesis
-}
+has_schemathesis() { [ -e "$cache/schemathesis/.done-$schemathesis_version" ] && "$cache/schemathesis/bin/python" -c '' 2>/dev/null; }
+schemathesis() { has_schemathesis || locked install_schemathesis; }
 
 install_schemathesis() {
   local venv="$cache/schemathesis" log="$cache/schemathesis.log"
+  has_schemathesis && return # while we waited
   say "installing schemathesis $schemathesis_version"
   command -v python3 >/dev/null || debian python3 || return 1
   rm -rf "$venv"
