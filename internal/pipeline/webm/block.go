@@ -22,7 +22,7 @@ func (r *Reader) block(e element) (found bool, err error) {
 		return false, malformedBlock(e, "its header")
 	}
 	if number < 0 || uint64(number) != r.track.Number {
-		return false, r.pass(e)
+		return false, truncated(r.w.skip(e.size), e)
 	}
 	b, err := r.content(e)
 	if err != nil {
@@ -32,9 +32,6 @@ func (r *Reader) block(e element) (found bool, err error) {
 	b = b[n+3:]
 	r.w.start += n + 3
 	r.laceI, r.laceN = 0, 1
-	if r.level == inCluster {
-		r.padding = 0
-	}
 	if flags&lacingMask == lacingNone {
 		r.lace[0] = len(b)
 		return true, nil

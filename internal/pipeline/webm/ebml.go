@@ -1,6 +1,7 @@
 package webm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -60,6 +61,15 @@ func parseSize(b []byte) (size int64, n int) {
 	return int64(v), n //nolint:gosec // at most 56 bits
 }
 
+// parseString reads a string, which zero bytes may end before its element does
+// (RFC 8794 section 13).
+func parseString(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
 func parseUint(b []byte) (v uint64) {
 	for _, c := range b[max(0, len(b)-8):] {
 		v = v<<8 | uint64(c)
@@ -86,7 +96,8 @@ func parseFloat(b []byte) float64 {
 }
 
 // children calls each for the elements in b, which is the whole content of a
-// master element. false: b is malformed.
+// master element. false: b is malformed. Empty elements are left out: they stand
+// for their default value (RFC 8794 section 6.1), which callers begin with.
 func children(b []byte, each func(id uint32, content []byte) bool) bool {
 	for len(b) > 0 {
 		id, n := parseID(b)
@@ -98,7 +109,7 @@ func children(b []byte, each func(id uint32, content []byte) bool) bool {
 			return false
 		}
 		content := b[n+m : n+m+int(size)]
-		if !each(id, content) {
+		if size > 0 && !each(id, content) {
 			return false
 		}
 		b = b[n+m+int(size):]

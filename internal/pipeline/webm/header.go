@@ -45,6 +45,7 @@ const (
 	idEncoding     = 0x6240
 	idEncodingType = 0x5033
 
+	idTimestamp      = 0xE7
 	idSimpleBlock    = 0xA3
 	idBlockGroup     = 0xA0
 	idBlock          = 0xA1
@@ -85,6 +86,21 @@ func isLevel1(id uint32) bool {
 	return false
 }
 
+// misplaced reports whether an element can not be where it is found: blocks
+// outside of their Cluster, a Cluster inside another, the start of a second file.
+// Stepping over it would lose audio without a word.
+func (l level) misplaced(id uint32) bool {
+	switch id {
+	case idEBML, idSegment:
+		return true
+	case idTimestamp, idSimpleBlock, idBlockGroup:
+		return l != inCluster
+	case idBlock:
+		return l != inGroup
+	}
+	return isLevel1(id) && l != inSegment
+}
+
 // info is what a Reader keeps of the Info element.
 type info struct {
 	scale    uint64 // nanoseconds per tick
@@ -103,7 +119,7 @@ func parseInfo(b []byte) (i info, ok bool) {
 		case idDuration:
 			i.duration = parseFloat(content)
 		case idTitle:
-			i.title = string(content)
+			i.title = parseString(content)
 		}
 		return true
 	})
@@ -144,7 +160,7 @@ func parseTrack(b []byte) (t Track, ok bool) {
 		case idFlagDefault:
 			t.Default = parseUint(content) != 0
 		case idCodecID:
-			t.Codec = string(content)
+			t.Codec = parseString(content)
 		case idCodecPrivate:
 			t.CodecPrivate = append([]byte(nil), content...)
 		case idCodecDelay:
@@ -152,7 +168,7 @@ func parseTrack(b []byte) (t Track, ok bool) {
 		case idSeekPreRoll:
 			t.SeekPreRoll = nanoseconds(content)
 		case idLanguage:
-			t.Language = string(content)
+			t.Language = parseString(content)
 		case idAudio:
 			return t.parseAudio(content)
 		case idEncodings:

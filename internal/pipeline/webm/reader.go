@@ -22,6 +22,9 @@ type Reader struct {
 	groupEnd   int64
 	level      level
 
+	groupOurs    bool // the present BlockGroup has a block of our track
+	groupPadding time.Duration
+
 	lace  [256]int
 	laceN int // frames of the present block that are left
 	laceI int
@@ -53,7 +56,8 @@ func (r *Reader) Track() (Track, error) {
 }
 
 // Duration is what the file announces of its length; 0 if nothing. Valid once
-// Track has returned.
+// Track has returned; a file that puts its Info behind its Tracks is only known to
+// the end.
 func (r *Reader) Duration() time.Duration { return r.info.length() }
 
 // Title is the title that the file gives itself, often "". Valid once Track has
@@ -159,7 +163,7 @@ func checkEBML(content []byte) error {
 	ok := children(content, func(id uint32, content []byte) bool {
 		switch id {
 		case idDocType:
-			doc = string(content)
+			doc = parseString(content)
 		case idMaxIDLength:
 			maxID = parseUint(content)
 		case idMaxSize:
@@ -167,9 +171,6 @@ func checkEBML(content []byte) error {
 		}
 		return true
 	})
-	for len(doc) > 0 && doc[len(doc)-1] == 0 { // strings may be padded with zeros
-		doc = doc[:len(doc)-1]
-	}
 	if !ok || doc != "webm" && doc != "matroska" || maxID > 4 || maxSize > 8 {
 		return &Error{Kind: ErrNotWebM, Detail: fmt.Sprintf("document type %.32q", doc)}
 	}
@@ -188,15 +189,9 @@ func (r *Reader) seekTracks() error {
 		}
 		switch e.id {
 		case idInfo:
-			content, err := r.content(e)
-			if err != nil {
+			if err := r.readInfo(e); err != nil {
 				return err
 			}
-			var ok bool
-			if r.info, ok = parseInfo(content); !ok {
-				return &Error{Kind: ErrMalformed, Offset: e.offset, Detail: "Info"}
-			}
-			r.w.start += len(content)
 		case idTracks:
 			content, err := r.content(e)
 			if err != nil {
@@ -219,6 +214,22 @@ func (r *Reader) seekTracks() error {
 	}
 }
 
+func (r *Reader) readInfo(e element) error {
+	content, err := r.content(e)
+	if err != nil {
+		return err
+	}
+	i, ok := parseInfo(content)
+	if !ok {
+		return &Error{Kind: ErrMalformed, Offset: e.offset, Detail: "Info"}
+	}
+	if r.info.scale == 0 { // the first counts
+		r.info = i
+	}
+	r.w.start += len(content)
+	return nil
+}
+
 // step reads one element below the present level. found: a block of our track
 // has been unlaced. io.EOF: the file ends here, as it may.
 func (r *Reader) step() (found bool, err error) {
@@ -227,8 +238,13 @@ func (r *Reader) step() (found bool, err error) {
 		parent = r.segmentEnd // a Cluster of unknown size ends with its Segment at the latest
 	}
 	if parent != unknownSize && r.w.offset() == parent {
-		if r.level == inSegment {
+		switch r.level {
+		case inSegment:
 			return false, io.EOF
+		case inGroup:
+			if r.groupOurs {
+				r.padding = r.groupPadding
+			}
 		}
 		r.level--
 		return false, nil
@@ -237,40 +253,37 @@ func (r *Reader) step() (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	switch r.level {
-	case inSegment:
-		if e.id == idCluster {
-			r.clusterEnd, r.level = r.end(e), inCluster
-			return false, nil
-		}
-	case inCluster:
-		switch {
-		case e.id == idSimpleBlock:
-			return r.block(e)
-		case e.id == idBlockGroup && e.size != unknownSize:
+	switch {
+	case r.level == inCluster && e.id == idSimpleBlock:
+		if found, err = r.block(e); found {
 			r.padding = 0
-			r.groupEnd, r.level = r.end(e), inGroup
-			return false, nil
-		case r.clusterEnd == unknownSize && isLevel1(e.id):
-			r.level = inSegment
-			r.w.start -= e.header // read it again as a child of Segment
-			return false, nil
 		}
-	case inGroup:
-		switch e.id {
-		case idBlock:
-			return r.block(e)
-		case idDiscardPadding:
-			content, err := r.content(e)
-			if err != nil {
-				return false, err
-			}
-			r.padding = max(0, time.Duration(parseInt(content)))
-			r.w.start += len(content)
-			return false, nil
+		return found, err
+	case r.level == inGroup && e.id == idBlock:
+		found, err = r.block(e)
+		r.groupOurs = r.groupOurs || found
+		return found, err
+	case r.level == inGroup && e.id == idDiscardPadding:
+		content, err := r.content(e)
+		if err != nil {
+			return false, err
 		}
+		r.groupPadding = max(0, time.Duration(parseInt(content)))
+		r.w.start += len(content)
+	case r.level == inCluster && e.id == idBlockGroup:
+		r.groupEnd, r.level = r.end(e), inGroup
+		r.groupOurs, r.groupPadding = false, 0
+	case r.level == inSegment && e.id == idCluster:
+		r.clusterEnd, r.level = r.end(e), inCluster
+	case r.level == inSegment && e.id == idInfo:
+		return false, r.readInfo(e) // it may stand behind the Tracks
+	case r.level == inCluster && r.clusterEnd == unknownSize && isLevel1(e.id):
+		r.level = inSegment
+		r.w.start -= e.header // read it again as a child of Segment
+	default:
+		return false, r.pass(e)
 	}
-	return false, r.pass(e)
+	return false, nil
 }
 
 // child reads the header of an element that must fit into a parent that ends at
@@ -340,10 +353,10 @@ func (r *Reader) content(e element) ([]byte, error) {
 	return r.w.buf[r.w.start : r.w.start+int(e.size)], nil
 }
 
-// pass steps over an element. A Segment or Cluster of unknown size where none
-// belongs is malformed: where it ends can not be known.
+// pass steps over an element, unless it does not belong where it is. (A Segment or
+// Cluster of unknown size could not be stepped over anyway.)
 func (r *Reader) pass(e element) error {
-	if e.size == unknownSize {
+	if e.size == unknownSize || r.level.misplaced(e.id) {
 		return &Error{Kind: ErrMalformed, Offset: e.offset, Detail: fmt.Sprintf("element %X does not belong here", e.id)}
 	}
 	return truncated(r.w.skip(e.size), e)
