@@ -5,11 +5,11 @@
 // this package is about failing well. The way of a song:
 //
 //	Resolve    link → id (pure, no network); title → search (search.go), cached
-//	Open       gate (bucket.go, circuit.go): may this address ask YouTube now?
+//	Open       gate (health.go, pace.go): may this address ask YouTube now?
 //	           → extractors in their order, until one delivers
 //	native     player.go: the player call through kkdai/youtube, whose answer is
 //	           read here (playability.go) because the library loses the reasons;
-//	           formats.go picks the audio; fetch.go gets the bytes in ranges
+//	           formats.go picks the audio; fetch.go and range.go get the bytes
 //	yt-dlp     ytdlp.go: a process with a private folder, the path that gets
 //	           repaired first when YouTube changes, and the only one for cookies
 //

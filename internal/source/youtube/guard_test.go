@@ -295,6 +295,36 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func FuzzPlayer(f *testing.F) {
+	f.Add([]byte(`{"playabilityStatus":{"status":"OK","errorScreen":{"playerErrorMessageRenderer":{"reason":{"runs":[{"text":"x"}]}}}},"videoDetails":{"videoId":"dQw4w9WgXcQ","lengthSeconds":"1"}}`))
+	f.Add([]byte("<html>"))
+	clean := newRedactor()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p, err := parsePlayer(body)
+		if err == nil {
+			err = p.judge(anID, time.Hour, clean)
+		}
+		if err != nil && (asError(err) == nil || asError(err).Message == "") {
+			t.Errorf("no verdict: %v", err)
+		}
+	})
+}
+
+func FuzzCookies(f *testing.F) {
+	f.Add([]byte(cookieFile))
+	now := time.Unix(1_800_000_000, 0)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		kept, c, err := parseCookies(text, now)
+		if err != nil {
+			return
+		}
+		again, c2, err := parseCookies(kept, now)
+		if err != nil || !bytes.Equal(again, kept) || c2 != c {
+			t.Errorf("the copy of %q reads as %+v, %v; want %+v", text, c2, err, c)
+		}
+	})
+}
+
 func ExampleNew() {
 	s, err := New(Options{})
 	if err != nil {

@@ -131,6 +131,8 @@ func identityNames() []string {
 	return names
 }
 
+func (id Identity) key() string { return id.Name + " " + id.Version }
+
 // client returns context.client of the player call.
 func (id Identity) client(visitor string) map[string]any {
 	c := map[string]any{

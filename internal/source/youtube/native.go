@@ -24,7 +24,7 @@ type native struct {
 	visitors   visitors
 
 	mu   sync.Mutex
-	dead map[string]time.Time // identity name → when to try it again
+	dead map[string]time.Time // identity → when to try it again
 }
 
 const (
@@ -73,7 +73,7 @@ func (n *native) alive() []Identity {
 	defer n.mu.Unlock()
 	var up, down []Identity
 	for _, id := range n.identities {
-		if n.now().Before(n.dead[id.Name]) {
+		if n.now().Before(n.dead[id.key()]) {
 			down = append(down, id)
 		} else {
 			up = append(up, id)
@@ -85,7 +85,7 @@ func (n *native) alive() []Identity {
 func (n *native) bury(id Identity) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dead[id.Name] = n.now().Add(deadFor)
+	n.dead[id.key()] = n.now().Add(deadFor)
 }
 
 // openAs resolves the video as one identity and fetches its first bytes: only
@@ -142,7 +142,7 @@ func (n *native) another(ctx context.Context, id string, t *track) (*track, erro
 	n.bury(t.identity)
 	var last error = fail(CodeExpiredURL, errors.New("there is no other identity"))
 	for _, identity := range n.alive() {
-		if identity.Name == t.identity.Name {
+		if identity.key() == t.identity.key() {
 			continue
 		}
 		f, err := n.resolve(ctx, id, identity)

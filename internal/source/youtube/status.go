@@ -80,7 +80,7 @@ func (s *Source) Status(ctx context.Context) Status {
 	}
 	if s.Options.Cookies != "" {
 		c, err := ReadCookies(s.Options.Cookies, now)
-		c.Rotated = s.ytdlp.rotated.Load()
+		c.Rotated = s.ytdlp.isRotated(c)
 		st.Cookies = &c
 		switch {
 		case err != nil:

@@ -24,7 +24,7 @@ import (
 // wrong after some breaks; the file is proved and then streamed.
 type ytdlp struct {
 	*Source
-	rotated atomic.Bool // YouTube said that the cookies are no longer valid
+	rotated atomic.Int64 // time of the file of cookies that YouTube called no longer valid
 }
 
 // Lines that we make yt-dlp print. The values are JSON.
@@ -142,7 +142,8 @@ func (y *ytdlp) run(ctx context.Context, room *room, args []string) (r ran) {
 		}
 	}
 	if has(plain(r.stderr), "cookies are no longer valid") {
-		y.rotated.Store(true)
+		c, _ := ReadCookies(y.Cookies, y.now()) // its time alone is of interest
+		y.rotated.Store(c.Modified.UnixNano())
 		y.Observer.CookiesRotated()
 	}
 	return r
@@ -236,11 +237,18 @@ func (y *ytdlp) filtered(e *entry) error {
 }
 
 func (y *ytdlp) hasCookies() bool {
-	if y.Cookies == "" || y.rotated.Load() {
+	if y.Cookies == "" {
 		return false
 	}
-	_, err := ReadCookies(y.Cookies, y.now())
-	return err == nil
+	c, err := ReadCookies(y.Cookies, y.now())
+	return err == nil && !y.isRotated(c)
+}
+
+// isRotated tells whether YouTube has refused this very file. A new export gets
+// a new chance.
+func (y *ytdlp) isRotated(c Cookies) bool {
+	at := y.rotated.Load()
+	return at != 0 && at == c.Modified.UnixNano()
 }
 
 func (y *ytdlp) missing() bool {

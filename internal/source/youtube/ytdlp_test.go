@@ -257,6 +257,12 @@ echo "ERROR: [youtube] x: Sign in to confirm you're not a bot" >&2; exit 1`)
 	if st.Cookies == nil || !st.Cookies.Rotated || !st.Cookies.SignedIn || st.Problem == "" || s.ytdlp.hasCookies() {
 		t.Errorf("status %+v", st)
 	}
+	if err := os.Chtimes(s.Options.Cookies, time.Time{}, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if !s.ytdlp.hasCookies() {
+		t.Error("a new export is not used")
+	}
 }
 
 func TestParseCookies(t *testing.T) {
