@@ -58,7 +58,7 @@ func parseSize(b []byte) (size int64, n int) {
 	if v == 1<<(7*n)-1 {
 		return unknownSize, n
 	}
-	return int64(v), n //nolint:gosec // at most 56 bits
+	return int64(v), n
 }
 
 // parseString reads a string, which zero bytes may end before its element does
@@ -82,7 +82,7 @@ func parseInt(b []byte) int64 {
 		return 0
 	}
 	shift := 64 - 8*len(b)
-	return int64(parseUint(b)<<shift) >> shift //nolint:gosec // the sign is the point
+	return int64(parseUint(b)<<shift) >> shift
 }
 
 func parseFloat(b []byte) float64 {

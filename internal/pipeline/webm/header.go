@@ -180,7 +180,7 @@ func parseTrack(b []byte) (t Track, ok bool) {
 }
 
 func nanoseconds(content []byte) time.Duration {
-	return time.Duration(min(parseUint(content), math.MaxInt64)) //nolint:gosec // bounded
+	return time.Duration(min(parseUint(content), math.MaxInt64))
 }
 
 func (t *Track) parseAudio(b []byte) bool {
@@ -189,7 +189,7 @@ func (t *Track) parseAudio(b []byte) bool {
 		case idSampling:
 			t.SamplingRate = parseFloat(content)
 		case idChannels:
-			t.Channels = int(min(parseUint(content), 255)) //nolint:gosec // bounded
+			t.Channels = int(min(parseUint(content), 255))
 		}
 		return true
 	})

@@ -90,13 +90,9 @@ func (r *Reader) Next() ([]byte, error) {
 			r.w.start += n
 			return p, nil
 		}
-		found, err := r.step()
-		if err != nil {
+		if _, err := r.step(); err != nil {
 			r.err = err
 			return nil, err
-		}
-		if !found {
-			continue
 		}
 	}
 }
