@@ -74,13 +74,13 @@ CREATE INDEX jobs_list ON jobs (state, updated);
 
 CREATE TABLE operations (
 	row     INTEGER PRIMARY KEY,
-	id      BLOB NOT NULL UNIQUE,
+	id      BLOB NOT NULL, -- unique: the writer looks before it inserts
 	due     INTEGER NOT NULL,
 	expires INTEGER NOT NULL,
 	ended   INTEGER,
 	doc     BLOB NOT NULL
 );
-CREATE INDEX operations_waiting ON operations (id) WHERE ended IS NULL;
+CREATE INDEX operations_id ON operations (id, ended);
 CREATE INDEX operations_due ON operations (due) WHERE due > 0;
 CREATE INDEX operations_ended ON operations (ended) WHERE ended IS NOT NULL;
 

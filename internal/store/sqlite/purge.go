@@ -40,7 +40,6 @@ func (t *tx) purge(p *purge) error {
 		return err
 	}
 	now, limit := nanos(p.now), int64(p.limit)
-	p.deleted = 0
 	// Operations expire about in the order in which they ended: the oldest ends are
 	// looked at, and a window that goes round through the rest, for those that
 	// expire sooner than older ones (a retention that was shortened).
@@ -48,20 +47,19 @@ func (t *tx) purge(p *purge) error {
 	if err != nil {
 		return err
 	}
-	for _, q := range []struct {
-		query string
-		args  []any
-	}{
-		{purgeOldest, []any{2 * limit, now, limit}},
-		{purgeWindowed, []any{t.w.window, last, now, limit}},
-		{purgeNotes, []any{now, limit}},
-	} {
-		n, err := t.w.conn.exec(q.query, q.args...)
-		if err != nil {
-			return err
-		}
-		p.deleted += int(n)
+	oldest, err := t.w.conn.exec(purgeOldest, 2*limit, now, limit)
+	if err != nil {
+		return err
 	}
+	others, err := t.w.conn.exec(purgeWindowed, t.w.window, last, now, limit-oldest)
+	if err != nil {
+		return err
+	}
+	notes, err := t.w.conn.exec(purgeNotes, now, limit)
+	if err != nil {
+		return err
+	}
+	p.deleted = int(oldest + others + notes)
 	t.w.window = last
 	for _, state := range []int64{stateDead, stateCancelled} {
 		n, err := t.w.conn.exec(
