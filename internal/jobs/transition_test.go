@@ -45,7 +45,7 @@ func TestTransitionInvariants(t *testing.T) {
 	t.Logf("seed %d", seed)
 	var j jobs.Job
 	now := epoch
-	commits := map[int64]int{}
+	commits, committed := map[int64]int{}, 0
 	for i := range 200_000 {
 		now = now.Add(time.Duration(r.IntN(20)) * time.Second)
 		c := randomCommand(r, j, now)
@@ -89,6 +89,7 @@ func TestTransitionInvariants(t *testing.T) {
 			bad("history without bound")
 		}
 		if c.Kind == jobs.JobCommit {
+			committed++
 			if commits[next.Generation]++; commits[next.Generation] > 1 {
 				bad("two commits in one generation")
 			}
@@ -101,7 +102,7 @@ func TestTransitionInvariants(t *testing.T) {
 		}
 		j = next
 	}
-	if len(commits) == 0 && j.Generation < 2 {
+	if committed < 100 {
 		t.Error("the walk went nowhere")
 	}
 }

@@ -101,7 +101,7 @@ func TestKilled(t *testing.T) {
 		}
 		ledger[a.Operation] = a.Song
 	}
-	files := map[string]operation{}
+	files, failed := map[string]operation{}, 0
 	for id := range ledger {
 		var o operation
 		until(t, 3*time.Minute, "operation "+id+" has not ended", func() bool {
@@ -110,11 +110,14 @@ func TestKilled(t *testing.T) {
 		})
 		if o.State == "succeeded" {
 			files[o.File.Path] = o
-		} else if o.Job.Error == nil || o.Job.Error.Code != "crash_loop" {
+			continue
+		}
+		failed++
+		if o.Job.Error == nil || o.Job.Error.Code != "crash_loop" {
 			t.Errorf("%s: %+v", id, o)
 		}
 	}
-	copies := events(t, p, ledger)
+	copies, silent := events(t, p, ledger)
 	if err := p.end(t, os.Interrupt, 30*time.Second); err != nil {
 		t.Errorf("the end: %v\n%s", err, p.output)
 	}
@@ -123,14 +126,16 @@ func TestKilled(t *testing.T) {
 	for _, n := range copies {
 		duplicates += n - 1
 	}
-	fmt.Printf("chaos: 1 mix, %d kills, %d accepted, %d ended, 0 lost, %d duplicates\n", kills, len(ledger), len(ledger), duplicates)
+	fmt.Printf("chaos: 1 mix, %d kills, %d accepted, %d ended, %d lost, %d duplicates\n",
+		kills, len(ledger), len(files)+failed, len(ledger)-len(files)-failed+silent, duplicates)
 }
 
 // events reads the outbox from its begin: every operation of the ledger has
-// exactly one event id. It returns how many copies of each there were.
-func events(t *testing.T, p *process, ledger map[string]string) map[string]int {
+// exactly one event id. It returns how many copies of each there were, and how
+// many operations had none.
+func events(t *testing.T, p *process, ledger map[string]string) (copies map[string]int, silent int) {
 	t.Helper()
-	copies := map[string]int{}
+	copies = map[string]int{}
 	idOf := map[string]string{}
 	for cursor := ""; ; {
 		var page struct {
@@ -162,9 +167,10 @@ func events(t *testing.T, p *process, ledger map[string]string) map[string]int {
 	for id := range ledger {
 		if idOf[id] == "" {
 			t.Errorf("operation %s has no event", id)
+			silent++
 		}
 	}
-	return copies
+	return copies, silent
 }
 
 // whole checks the folder: every file is the one that its operation reported,

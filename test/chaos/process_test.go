@@ -217,3 +217,16 @@ func until(t *testing.T, within time.Duration, what string, f func() bool) {
 		}
 	}
 }
+
+// lines yields the lines of an answer.
+func lines(t *testing.T, res *http.Response) func(yield func(string) bool) {
+	t.Helper()
+	return func(yield func(string) bool) {
+		scanner := bufio.NewScanner(res.Body)
+		for scanner.Scan() {
+			if !yield(scanner.Text()) {
+				return
+			}
+		}
+	}
+}
