@@ -140,11 +140,11 @@ func (d *double) servePlayer(w http.ResponseWriter, r *http.Request) {
 	}
 	c.N++
 	d.calls = append(d.calls, c)
-	make := d.player[c.ID]
+	answers := d.player[c.ID]
 	d.mu.Unlock()
 	var answer any
-	if make != nil {
-		answer = make(c)
+	if answers != nil {
+		answer = answers(c)
 	} else {
 		answer = d.playable(c.ID, nil)
 	}
@@ -261,13 +261,18 @@ type counter struct {
 	d *double
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It counts before the client can have the bytes.
 func (c *counter) Write(b []byte) (int, error) {
+	c.count(len(b))
 	n, err := c.ResponseWriter.Write(b)
-	c.d.mu.Lock()
-	c.d.served += int64(n)
-	c.d.mu.Unlock()
+	c.count(n - len(b))
 	return n, err
+}
+
+func (c *counter) count(n int) {
+	c.d.mu.Lock()
+	defer c.d.mu.Unlock()
+	c.d.served += int64(n)
 }
 
 // Flush implements http.Flusher.
@@ -345,7 +350,13 @@ func want(t *testing.T, got []byte, err error, audio []byte) {
 	}
 }
 
-func wantCode(t *testing.T, err error, class jobs.Class, code string) *jobs.Error {
+func wantCode(t *testing.T, err error, class jobs.Class, code string) {
+	t.Helper()
+	_ = verdict(t, err, class, code)
+}
+
+// verdict is wantCode for whoever wants to see more of it.
+func verdict(t *testing.T, err error, class jobs.Class, code string) *jobs.Error {
 	t.Helper()
 	e := asError(err)
 	if e == nil || e.Class != class || e.Code != code {

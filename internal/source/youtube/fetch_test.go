@@ -251,7 +251,7 @@ func TestChangedFileIsNotGlued(t *testing.T) {
 	t.Parallel()
 	d := newDouble(t)
 	d.song(anID, 40_000)
-	d.media = func(w http.ResponseWriter, r *http.Request, audio []byte) bool {
+	d.media = func(w http.ResponseWriter, _ *http.Request, audio []byte) bool {
 		n := d.count("videoplayback")
 		w.Header().Set("ETag", `"`+strconv.Itoa(n)+`"`)
 		if n == 1 {
@@ -344,7 +344,7 @@ func TestSlowConsumerSlowsTheSender(t *testing.T) {
 	audio := d.song(anID, 8<<20)
 	stuck := make(chan struct{})
 	var once atomic.Bool
-	d.media = func(w http.ResponseWriter, r *http.Request, audio []byte) bool {
+	d.media = func(w http.ResponseWriter, _ *http.Request, audio []byte) bool {
 		if c, _, err := w.(*counter).ResponseWriter.(http.Hijacker).Hijack(); err == nil {
 			if tcp, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
 				_ = tcp.SetWriteBuffer(64 << 10) // the sender's own is not ours to answer for

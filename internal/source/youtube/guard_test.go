@@ -86,7 +86,7 @@ func TestPublicOnly(t *testing.T) {
 	}
 }
 
-// A public name that leads inside is not dialled.
+// A public name that leads inside is never dialed.
 func TestDialGuard(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Bool
@@ -224,7 +224,7 @@ func TestNoSecretComesOut(t *testing.T) { //nolint:paralleltest // it replaces t
 		errs = append(errs, fmt.Errorf("%+v %s", st, st))
 	}
 	d.answers["youtube/v3/search"] = func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"error":{"message":"`+leak+`"}}`)
 	}
 	s.board.local.kept = map[string]jobs.Note{}

@@ -97,7 +97,7 @@ func TestCircuit(t *testing.T) {
 		t.Helper()
 		before := calls()
 		_, err := get(t, s, anID)
-		e := wantCode(t, err, jobs.ClassThrottled, CodeBotCheck)
+		e := verdict(t, err, jobs.ClassThrottled, CodeBotCheck)
 		if e.RetryAfter != pause || calls()-before != wantCalls {
 			t.Errorf("retry after %v with %d calls, want %v with %d", e.RetryAfter, calls()-before, pause, wantCalls)
 		}
@@ -148,12 +148,12 @@ func TestRateLimitPausesEverything(t *testing.T) {
 	fake := d.withYTDLP("echo run >> $log.runs; exit 1")
 	s := d.source(func(o *Options) { fake(o); o.Now = time0.now })
 	_, err := get(t, s, anID)
-	if e := wantCode(t, err, jobs.ClassThrottled, CodeRateLimited); e.RetryAfter != 30*time.Minute {
+	if e := verdict(t, err, jobs.ClassThrottled, CodeRateLimited); e.RetryAfter != 30*time.Minute {
 		t.Errorf("retry after %v", e.RetryAfter)
 	}
 	time0.pass(10 * time.Minute)
 	_, err = get(t, s, "otherSong_1")
-	if e := wantCode(t, err, jobs.ClassThrottled, CodeRateLimited); e.RetryAfter != 20*time.Minute {
+	if e := verdict(t, err, jobs.ClassThrottled, CodeRateLimited); e.RetryAfter != 20*time.Minute {
 		t.Errorf("retry after %v", e.RetryAfter)
 	}
 	if _, err := os.Stat(s.YTDLPArgs[0] + ".log.runs"); err == nil || d.count("youtubei/v1/player") != 1 {
@@ -228,7 +228,7 @@ func TestPace(t *testing.T) {
 			if err == nil {
 				return 0
 			}
-			return wantCode(t, err, jobs.ClassThrottled, CodePaced).RetryAfter
+			return verdict(t, err, jobs.ClassThrottled, CodePaced).RetryAfter
 		}
 		for i, want := range []time.Duration{0, 0, 0, 8 * time.Second, 16 * time.Second, 24 * time.Second} {
 			s := []*Source{a, b}[i%2]
@@ -236,14 +236,14 @@ func TestPace(t *testing.T) {
 				t.Errorf("song %d waits %v, want %v", i, got, want)
 			}
 		}
-		if st := a.Status(t.Context()); st.NextSong.Sub(time.Now()) != 32*time.Second {
+		if st := a.Status(t.Context()); time.Until(st.NextSong) != 32*time.Second {
 			t.Errorf("next song at %v", st.NextSong)
 		}
 		// Whoever comes too early keeps the place.
 		if got := take(b, "songd"); got != 8*time.Second {
 			t.Errorf("came too early: %v", got)
 		}
-		time.Sleep(16 * time.Second)
+		rest(t, 16*time.Second)
 		if got := take(a, "songd") + take(b, "songe"); got != 0 {
 			t.Errorf("whose turn it was had to wait for %v", got)
 		}
@@ -251,13 +251,20 @@ func TestPace(t *testing.T) {
 		if got := take(a, "songz"); got != 16*time.Second {
 			t.Errorf("the last waits %v", got)
 		}
-		time.Sleep(time.Hour)
+		rest(t, time.Hour)
 		for i, want := range []time.Duration{0, 0, 0, 8 * time.Second} {
 			if got := take(a, "later"+string(rune('a'+i))); got != want {
 				t.Errorf("after a rest song %d waits %v, want %v", i, got, want)
 			}
 		}
 	})
+}
+
+// rest lets a bubble's time pass.
+func rest(t *testing.T, d time.Duration) {
+	if err := sleep(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func pacer(t *testing.T, notes jobs.Notes) *Source {

@@ -112,7 +112,7 @@ func TestPlayerVerdicts(t *testing.T) {
 			t.Parallel()
 			s := d.source(func(o *Options) { o.MaxDuration, o.MaxBytes = time.Hour, 1<<30 })
 			_, err := s.Open(t.Context(), song(id))
-			e := wantCode(t, err, tt.class, tt.code)
+			e := verdict(t, err, tt.class, tt.code)
 			if e.Message == "" || e.Err == nil {
 				t.Errorf("message %q, cause %v", e.Message, e.Err)
 			}

@@ -40,7 +40,7 @@ func (h *health) take(ctx context.Context, id string) error {
 			return true
 		})
 		if err != nil {
-			return nil // nobody knows the pace: rather a song too early than none
+			return nil //nolint:nilerr // nobody knows the pace: rather a song too early than none
 		}
 		mine.At = at
 		if left := at.Sub(h.now()); left > patience {

@@ -81,7 +81,7 @@ func (w *words) UnmarshalJSON(b []byte) error {
 		} `json:"runs"`
 	}
 	if json.Unmarshal(b, &t) != nil {
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	for _, r := range t.Runs {
 		t.Simple += r.Text
@@ -95,9 +95,9 @@ func plain(s string) string {
 	return strings.Join(strings.Fields(strings.ToLower(strings.NewReplacer("\u2019", "'", "\u2018", "'", "\u00a0", " ").Replace(s))), " ")
 }
 
-func has(text string, any ...string) bool {
-	for _, a := range any {
-		if strings.Contains(text, a) {
+func has(text string, parts ...string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
 			return true
 		}
 	}

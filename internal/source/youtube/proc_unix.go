@@ -25,5 +25,5 @@ func reap(cmd *exec.Cmd) {
 // hold locks a file for as long as this process lives, so that others can tell
 // whether its owner does. False: somebody else holds it.
 func hold(f *os.File) bool {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil //nolint:gosec // descriptors are small
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }

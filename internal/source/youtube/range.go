@@ -132,12 +132,12 @@ func (s *stream) acceptPart(text string, want int64) error {
 	return nil
 }
 
-// notMedia recognises pages that come with status 200.
+// notMedia finds pages that come with status 200.
 func notMedia(resp *http.Response) error {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || strings.HasPrefix(kind, "audio/") || strings.HasPrefix(kind, "video/") ||
 		kind == "application/octet-stream" || kind == "application/vnd.yt-ump" {
-		return nil // also when it says nothing: the first bytes will tell
+		return nil //nolint:nilerr // also when it says nothing: the first bytes will tell
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if findSignal(plain(string(body))) == CodeBotCheck {

@@ -62,7 +62,7 @@ func sweep(parent string) {
 		return
 	}
 	for _, dir := range rooms {
-		lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0o600) //nolint:gosec // our own folder
+		lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0o600)
 		if err != nil {
 			continue
 		}

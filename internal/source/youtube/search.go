@@ -24,12 +24,12 @@ func (s *Source) Resolve(ctx context.Context, text string) (jobs.Song, jobs.Song
 	if l.Kind == link.KindVideo {
 		return song(l.ID), jobs.SongInfo{URL: watchURL(l.ID)}, nil
 	}
-	hit, err := s.search.find(ctx, l.Query)
+	h, err := s.search.find(ctx, l.Query)
 	if err != nil {
 		return jobs.Song{}, jobs.SongInfo{}, err
 	}
-	return song(hit.ID), jobs.SongInfo{
-		Title: hit.Title, Artist: hit.Artist, URL: watchURL(hit.ID), Thumbnail: hit.Thumbnail, Duration: hit.Duration,
+	return song(h.ID), jobs.SongInfo{
+		Title: h.Title, Artist: h.Artist, URL: watchURL(h.ID), Thumbnail: h.Thumbnail, Duration: h.Duration,
 	}, nil
 }
 

@@ -181,7 +181,7 @@ func TestAPIRefusals(t *testing.T) {
 			s := d.source(withKey) // no yt-dlp to fall back to
 			for i := range 2 {
 				_, _, err := s.Resolve(t.Context(), fmt.Sprintf("text %d", i))
-				e := wantCode(t, err, tt.class, tt.code)
+				e := verdict(t, err, tt.class, tt.code)
 				if tt.code == CodeQuota && (e.RetryAfter <= 0 || e.RetryAfter > 25*time.Hour) {
 					t.Errorf("retry after %v", e.RetryAfter)
 				}

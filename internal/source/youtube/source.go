@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
@@ -117,6 +118,12 @@ func New(o Options) (*Source, error) {
 	setDefault(&o.MinRate, 4096)
 	if o.Egress == "" {
 		o.Egress = egressOf(o.Proxy)
+	}
+	if len(o.Egress) > 100 || strings.ContainsFunc(o.Egress, unicode.IsControl) {
+		problems = append(problems, errors.New("egress: a name has up to 100 characters"))
+	}
+	if o.Burst < 1 || o.SongsEvery < 0 || o.Pause < 0 || o.SearchQuota < 0 || o.Idle < 0 || o.MinRate < 0 {
+		problems = append(problems, errors.New("burst, pace, pause, searches, idle time and rate can not be negative"))
 	}
 	if o.Observer == nil {
 		o.Observer = nobody{}
@@ -342,5 +349,5 @@ func (s *Source) Ping(context.Context) error {
 	return nil
 }
 
-// Extractor names for a line of configuration.
+// String names the extractors.
 func (s *Source) String() string { return "youtube(" + strings.Join(s.Extractors, ",") + ")" }
