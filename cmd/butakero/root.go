@@ -86,7 +86,7 @@ A bot asks for a song by title or link over HTTP, workers make it, and nothing
 that was accepted is ever lost.`,
 		Example: `  butakero demo                       see it work, with no account, key or network
   butakero up --source demo           run it on the bundled samples
-  butakero submit "rainy window" --wait
+  butakero submit "luna de octubre" --wait
   butakero dca verify song.dca`,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -16,9 +16,9 @@ func (c *cli) submitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "submit TEXT|LINK",
 		Short: "Ask for a song by title or link",
-		Example: `  butakero submit "rainy window" --wait
+		Example: `  butakero submit "luna de octubre" --wait
   butakero submit https://youtu.be/SRXH9AbT280
-  butakero submit --json "rainy window"`,
+  butakero submit --json "luna de octubre"`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.client()
