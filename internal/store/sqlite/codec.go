@@ -17,7 +17,8 @@ var errCodec = errors.New("a stored record can not be read")
 
 // coder writes or reads a record, field by field, by one list for both
 // directions. Numbers are varints, strings and blobs carry their length, times
-// are nanoseconds since 1970 in UTC, 0 being the zero time.
+// are nanoseconds since 1970 in UTC, 0 being the zero time. Writing touches
+// nothing: results and failures are shared with the callers.
 type coder struct {
 	b       []byte
 	reading bool
@@ -123,9 +124,15 @@ func (c *coder) info(i *jobs.SongInfo) {
 	text(c, &i.Artist)
 	text(c, &i.URL)
 	text(c, &i.Thumbnail)
-	d := int64(i.Duration)
-	c.number(&d)
-	i.Duration = time.Duration(d)
+	c.duration(&i.Duration)
+}
+
+func (c *coder) duration(d *time.Duration) {
+	v := int64(*d)
+	c.number(&v)
+	if c.reading {
+		*d = time.Duration(v)
+	}
 }
 
 func (c *coder) result(r **jobs.Result) {
@@ -142,12 +149,8 @@ func (c *coder) result(r **jobs.Result) {
 	c.number(&v.Bytes)
 	text(c, &v.SHA256)
 	c.number(&v.Frames)
-	d := int64(v.Duration)
-	c.number(&d)
+	c.duration(&v.Duration)
 	c.flag(&v.Transcoded)
-	if c.reading {
-		v.Duration = time.Duration(d)
-	}
 	c.info(&v.Info)
 }
 
@@ -206,7 +209,9 @@ func (c *coder) number(n *int64) {
 func (c *coder) count(n *int) {
 	v := int64(*n)
 	c.number(&v)
-	*n = int(v)
+	if c.reading {
+		*n = int(v)
+	}
 }
 
 func (c *coder) flag(f *bool) {
@@ -215,7 +220,9 @@ func (c *coder) flag(f *bool) {
 		v = 1
 	}
 	c.number(&v)
-	*f = v != 0
+	if c.reading {
+		*f = v != 0
+	}
 }
 
 func (c *coder) time(t *time.Time) {
