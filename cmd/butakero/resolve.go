@@ -31,7 +31,7 @@ With --offline it only parses: no search, no network.`,
 				if err != nil {
 					return err
 				}
-				resolver, closeAll, err := app.OpenResolver(cmd.Context(), config, app.NewLog(config, c.err))
+				resolver, closeAll, err := app.OpenResolver(cmd.Context(), config)
 				if err != nil {
 					return err
 				}

@@ -29,6 +29,7 @@ type metrics struct {
 	repairs     *prometheus.CounterVec
 	requests    *prometheus.CounterVec
 	requestTime *prometheus.HistogramVec
+	youtube     youtubeMetrics
 }
 
 func newMetrics() *metrics {
@@ -74,6 +75,7 @@ func newMetrics() *metrics {
 		m.claimed, m.ringToClaim, m.attempts, m.attemptTime, m.writeTime, m.leasesLost, m.quarantined, m.repairs,
 		m.requests, m.requestTime,
 	)
+	m.youtube = newYouTubeMetrics(m.registry)
 	return m
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
 	"github.com/butakero/butakero/internal/source/demo"
+	"github.com/butakero/butakero/internal/source/youtube"
 	storememory "github.com/butakero/butakero/internal/store/memory"
 	storesqlite "github.com/butakero/butakero/internal/store/sqlite"
 	queuememory "github.com/butakero/butakero/internal/transport/memory"
@@ -30,8 +31,9 @@ var (
 	blobs = map[string]func(context.Context, *Config, *slog.Logger) (blobAdapter, error){
 		"local": openLocalBlobs,
 	}
-	sources = map[string]func(context.Context, *Config, *slog.Logger) (sourceAdapter, error){
-		"demo": openDemoSource,
+	sources = map[string]func(context.Context, *Config, sourceNeeds) (sourceAdapter, error){
+		"demo":    openDemoSource,
+		"youtube": openYouTubeSource,
 	}
 	events = map[string]func(context.Context, *Config, *slog.Logger) (jobs.Events, error){
 		"none": func(context.Context, *Config, *slog.Logger) (jobs.Events, error) { return nil, nil },
@@ -62,7 +64,6 @@ type (
 	sourceAdapter interface {
 		pipeline.Source
 		jobs.Resolver
-		io.Closer
 	}
 )
 
@@ -86,6 +87,28 @@ func openLocalBlobs(_ context.Context, c *Config, _ *slog.Logger) (blobAdapter, 
 	return localfs.New(c.LocalStoragePath, localfs.Options{})
 }
 
-func openDemoSource(_ context.Context, c *Config, _ *slog.Logger) (sourceAdapter, error) {
+// sourceNeeds is what a source may need of the rest of the system.
+type sourceNeeds struct {
+	notes   jobs.Notes // nil: nothing is shared with the fleet
+	metrics *metrics
+}
+
+func openDemoSource(_ context.Context, c *Config, _ sourceNeeds) (sourceAdapter, error) {
 	return demo.New(demo.Options{MediaDir: c.MediaDir, Rate: c.DemoRate})
+}
+
+func openYouTubeSource(_ context.Context, c *Config, n sourceNeeds) (sourceAdapter, error) {
+	y := c.YouTube
+	source, err := youtube.New(youtube.Options{
+		BaseURL: y.BaseURL, APIBaseURL: y.APIBaseURL, APIKey: y.APIKey, Client: y.Client,
+		Extractors: y.Extractors, YTDLPPath: y.YTDLPPath, YTDLPArgs: y.YTDLPArgs, Cookies: y.Cookies,
+		Proxy: y.Proxy, Egress: y.Egress, TempDir: c.TempDir, MaxDuration: c.MaxDuration, MaxBytes: c.MaxBytes,
+		SongsEvery: y.SongsEvery, Burst: y.Burst, Pause: y.Pause, SearchQuota: y.Searches,
+		Notes: n.notes, Observer: n.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.metrics.watchYouTube(source)
+	return source, nil
 }

@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"io"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/source/link"
@@ -45,8 +45,8 @@ func invalid(err error) Resolution {
 
 // OpenResolver opens the configured source to resolve with; done closes what
 // was opened.
-func OpenResolver(ctx context.Context, c *Config, log *slog.Logger) (resolve func(context.Context, string) Resolution, done func(), err error) {
-	source, err := sources[c.Source](ctx, c, log)
+func OpenResolver(ctx context.Context, c *Config) (resolve func(context.Context, string) Resolution, done func(), err error) {
+	source, err := sources[c.Source](ctx, c, sourceNeeds{metrics: newMetrics()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the %s source: %w", c.Source, err)
 	}
@@ -57,5 +57,10 @@ func OpenResolver(ctx context.Context, c *Config, log *slog.Logger) (resolve fun
 		}
 		return Resolution{Kind: KindVideo, SongID: song.ID, Title: info.Title}
 	}
-	return resolve, func() { _ = source.Close() }, nil // a source that was only asked has nothing to lose
+	done = func() {
+		if closer, ok := source.(io.Closer); ok {
+			_ = closer.Close() // a source that was only asked has nothing to lose
+		}
+	}
+	return resolve, done, nil
 }

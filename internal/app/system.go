@@ -60,10 +60,12 @@ func (s *System) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open the %s file store: %w", c.Blob, err)
 	}
 	s.closers = append(s.closers, s.Blobs)
-	if s.Source, err = sources[c.Source](ctx, c, log); err != nil {
+	if s.Source, err = sources[c.Source](ctx, c, sourceNeeds{s.Store, s.Metrics}); err != nil {
 		return fmt.Errorf("open the %s source: %w", c.Source, err)
 	}
-	s.closers = append(s.closers, s.Source)
+	if closer, ok := s.Source.(io.Closer); ok {
+		s.closers = append(s.closers, closer)
+	}
 	if s.Events, err = events[c.Events](ctx, c, log); err != nil {
 		return fmt.Errorf("open the %s events: %w", c.Events, err)
 	}
