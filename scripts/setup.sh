@@ -6,6 +6,7 @@
 #   setup.sh lint     the linter alone
 #   setup.sh ffmpeg   ffmpeg alone
 #   setup.sh opus     opus-tools alone
+#   setup.sh ytdlp    yt-dlp alone, with its JavaScript runtime
 # BUTAKERO_TEST_CACHE is the cache (default: butakero below XDG_CACHE_HOME or ~/.cache).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -13,6 +14,9 @@ cd "$(dirname "$0")/.." || exit 1
 golangci_version=v2.15.0
 govulncheck_version=v1.9.0
 schemathesis_version=4.32.5
+ytdlp_version=2026.10.26
+ytdlp_ejs_version=0.8.0
+deno_version=2.9.8
 
 cache=${BUTAKERO_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/butakero}
 mkdir -p "$cache/bin" || exit 1
@@ -115,6 +119,30 @@ install_schemathesis() {
   touch "$venv/.done-$schemathesis_version"
 }
 
+# ytdlp gets songs of its own accord; the tests run the real one. Its parts are named
+# one by one: with the extra [default] pip silently falls back to an older release.
+has_ytdlp() { [ -e "$cache/ytdlp/.done-$ytdlp_version" ] && "$cache/ytdlp/bin/python" -c 'import yt_dlp, yt_dlp_ejs' 2>/dev/null; }
+ytdlp() { has_ytdlp || locked install_ytdlp; }
+
+install_ytdlp() {
+  local venv="$cache/ytdlp" log="$cache/ytdlp.log"
+  has_ytdlp && return # while we waited
+  say "installing yt-dlp $ytdlp_version (170 MB with its JavaScript runtime, once)"
+  command -v python3 >/dev/null || debian python3 || return 1
+  rm -rf "$venv"
+  : >"$log"
+  python3 -m venv "$venv" >>"$log" 2>&1 || { rm -rf "$venv"; debian python3-venv && python3 -m venv "$venv" >>"$log" 2>&1; } || {
+    tail -n 5 "$log"
+    return 1
+  }
+  "$venv/bin/pip" install -q --disable-pip-version-check "yt-dlp==$ytdlp_version" "yt-dlp-ejs==$ytdlp_ejs_version" "deno==$deno_version" \
+    brotli mutagen pycryptodomex requests urllib3 websockets certifi >>"$log" 2>&1 </dev/null || {
+    tail -n 5 "$log"
+    return 1
+  }
+  touch "$venv/.done-$ytdlp_version"
+}
+
 # corpus makes or fetches the music of the tests, where that part is there.
 corpus() {
   [ -d test/cmd/corpus ] || return 0
@@ -128,6 +156,7 @@ want() {
 case ${1:-all} in
   ffmpeg) want ffmpeg ffmpeg ;;
   opus) want opus opus-tools ;;
+  ytdlp) want ytdlp "yt-dlp $ytdlp_version" ;;
   lint) want golangci "golangci-lint $golangci_version" ;;
   all)
     want ffmpeg ffmpeg
@@ -135,10 +164,11 @@ case ${1:-all} in
     want golangci "golangci-lint $golangci_version"
     want govulncheck "govulncheck $govulncheck_version"
     want schemathesis "schemathesis $schemathesis_version"
+    want ytdlp "yt-dlp $ytdlp_version"
     want corpus "the corpus of music"
     ;;
   *)
-    say "unknown part $1 (all, lint, ffmpeg, opus)"
+    say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp)"
     exit 2
     ;;
 esac
