@@ -90,7 +90,7 @@ func (r runner) command(ctx context.Context, s step, o *outcome) error {
 
 	pipe, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
 		lines := bufio.NewReader(pipe)
 		for {
@@ -102,7 +102,7 @@ func (r runner) command(ctx context.Context, s step, o *outcome) error {
 				into.line(strings.TrimSuffix(text, "\n"))
 			}
 			if err != nil {
-				done <- nil
+				close(done)
 				return
 			}
 		}
