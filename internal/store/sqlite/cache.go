@@ -27,6 +27,7 @@ type operationEntry struct {
 	kept      jobs.OperationState
 	event     jobs.EventState
 	ended     int64 // number of its end in the order of ends; 0: it waits
+	keptEnd   int64 // that in the table
 	dirty     bool
 }
 

@@ -26,6 +26,7 @@ func TestPlans(t *testing.T) {
 		updateJob:         "INTEGER PRIMARY KEY",
 		updateLagging:     "INTEGER PRIMARY KEY",
 		updateOp:          "INTEGER PRIMARY KEY",
+		updateOpSameEnd:   "INTEGER PRIMARY KEY",
 		readJob:           "sqlite_autoindex_jobs_1",
 		readOperation:     "operations_id",
 		readWaiting:       "operations_id",

@@ -58,6 +58,9 @@ const (
 	updateLagging = `UPDATE jobs SET doc = ? WHERE row = ?`
 
 	updateOp = `UPDATE operations SET due = ?, expires = ?, ended = ?, doc = ? WHERE row = ?`
+
+	// SQLite writes the index of a column that is set anew, also to what it was.
+	updateOpSameEnd = `UPDATE operations SET due = ?, expires = ?, doc = ? WHERE row = ?`
 )
 
 // prefetch brings what a batch is about into the cache, many records a query.
@@ -160,7 +163,8 @@ func (t *tx) keepOperation(row []driver.Value) (*operationEntry, error) {
 	if e, ok := t.w.cache.operations.get(o.ID); ok && e.row != 0 {
 		return e, nil
 	}
-	e := &operationEntry{row: integer(row[0]), ended: integer(row[1]), operation: o, kept: o.State, event: o.Event}
+	end := integer(row[1])
+	e := &operationEntry{row: integer(row[0]), ended: end, keptEnd: end, operation: o, kept: o.State, event: o.Event}
 	t.w.cache.operations.put(o.ID, e)
 	return e, nil
 }
@@ -333,12 +337,20 @@ func (t *tx) flushOperations() error {
 		buf = appendOperation(buf, o)
 		doc := buf[from:len(buf):len(buf)]
 		if e.row != 0 {
-			if _, err := t.w.conn.exec(updateOp, nanos(o.DueAt), nanos(o.ExpireAt), ended, doc, e.row); err != nil {
+			var err error
+			if e.ended == e.keptEnd {
+				_, err = t.w.conn.exec(updateOpSameEnd, nanos(o.DueAt), nanos(o.ExpireAt), doc, e.row)
+			} else {
+				_, err = t.w.conn.exec(updateOp, nanos(o.DueAt), nanos(o.ExpireAt), ended, doc, e.row)
+			}
+			if err != nil {
 				return err
 			}
+			e.keptEnd = e.ended
 			buf = buf[:from]
 			continue
 		}
+		e.keptEnd = e.ended
 		t.w.next.operation++
 		e.row = t.w.next.operation
 		id, _ := packID(o.ID) // a put with any other id was refused
