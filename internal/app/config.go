@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,13 +20,15 @@ type Config struct {
 	Queue, Store, Blob, Source string
 	Events, EventFormat        string
 
-	Listen    string
-	PublicURL string // base of links to this API; "" derives it from Listen
-	DataDir   string
-	MediaDir  string // catalogue of the demo source
-	DemoRate  int64  // bytes per second of the demo source, 0 unlimited
-	TempDir   string
-	FFmpeg    string
+	Listen         string
+	WorkerListen   string
+	TrustedProxies []netip.Prefix
+	PublicURL      string // base of links to this API; "" derives it from Listen
+	DataDir        string
+	MediaDir       string // catalogue of the demo source
+	DemoRate       int64  // bytes per second of the demo source, 0 unlimited
+	TempDir        string
+	FFmpeg         string
 
 	Slots       int
 	Lease       time.Duration
@@ -232,8 +235,10 @@ func (c *Config) validate() (problems Problems) {
 	if c.Events != "" && events[c.Events] == nil {
 		bad("BUTAKERO_EVENTS: %q is not one of %s", c.Events, names(events))
 	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		bad("BUTAKERO_LISTEN: %v", err)
+	for name, address := range map[string]string{"BUTAKERO_LISTEN": c.Listen, "BUTAKERO_WORKER_LISTEN": c.WorkerListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			bad("%s: %v", name, err)
+		}
 	}
 	if c.PublicURL != "" {
 		if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -49,9 +49,13 @@ func Run(intake, work context.Context, c *Config, log *slog.Logger, role Role, r
 			log.Warn("closing", "error", err)
 		}
 	}()
-	listener, err := new(net.ListenConfig).Listen(intake, "tcp", c.Listen)
+	name, address := "BUTAKERO_LISTEN", c.Listen
+	if !role.API {
+		name, address = "BUTAKERO_WORKER_LISTEN", c.WorkerListen
+	}
+	listener, err := new(net.ListenConfig).Listen(intake, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("listen on %s (BUTAKERO_LISTEN): %w", c.Listen, err)
+		return fmt.Errorf("listen on %s (%s): %w", address, name, err)
 	}
 	return s.serve(intake, work, listener, role, ready)
 }
@@ -117,24 +121,31 @@ func (s *System) serve(intake, work context.Context, listener net.Listener, role
 	return failed
 }
 
-// keepHouse deletes what has outlived its time, where the store does not do so
-// by itself.
+// keepHouse deletes what has outlived its time, where an adapter does not do so
+// by itself: expired records, and what crashes have left beside the files.
 func (s *System) keepHouse(ctx context.Context) {
-	purger, ok := s.Store.(interface {
+	records, _ := s.Store.(interface {
 		Purge(ctx context.Context, now time.Time, limit int) (int, error)
 	})
-	if !ok {
-		return
-	}
+	files, _ := s.Blobs.(interface {
+		Sweep(ctx context.Context) error
+	})
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	for {
+	for round := 0; ; round++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if _, err := purger.Purge(ctx, time.Now(), 1000); err != nil && ctx.Err() == nil {
+		}
+		if records != nil {
+			if _, err := records.Purge(ctx, time.Now(), 1000); err != nil && ctx.Err() == nil {
 				s.Log.Warn("can not delete expired records", "error", err)
+			}
+		}
+		if files != nil && round%60 == 0 {
+			if err := files.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Warn("can not clean up beside the files", "error", err)
 			}
 		}
 	}

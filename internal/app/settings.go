@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sort"
 	"strconv"
 	"strings"
@@ -29,6 +30,17 @@ var settings = []setting{
 	{name: "BUTAKERO_EVENTS", help: "where completion events go besides the API's own stream: none, sqs or kafka; the queue's system when nothing is set", set: into(func(c *Config) *string { return &c.Events })},
 	{name: "BUTAKERO_EVENT_FORMAT", preset: "cloudevents", help: "cloudevents or original", set: choice(func(c *Config) *string { return &c.EventFormat }, "cloudevents", "original")},
 	{name: "BUTAKERO_LISTEN", preset: "127.0.0.1:8080", help: "host:port of the API", set: into(func(c *Config) *string { return &c.Listen })},
+	{name: "BUTAKERO_WORKER_LISTEN", preset: "127.0.0.1:8081", help: "host:port of a worker's health and metrics (the binary worker)", set: into(func(c *Config) *string { return &c.WorkerListen })},
+	{name: "BUTAKERO_TRUSTED_PROXIES", help: "comma list of networks (10.0.0.0/8) whose X-Forwarded-For and -Proto are believed", set: func(c *Config, text string) error {
+		for part := range strings.SplitSeq(text, ",") {
+			prefix, err := netip.ParsePrefix(strings.TrimSpace(part))
+			if err != nil {
+				return fmt.Errorf("%q is not a network such as 10.0.0.0/8", part)
+			}
+			c.TrustedProxies = append(c.TrustedProxies, prefix)
+		}
+		return nil
+	}},
 	{name: "BUTAKERO_PUBLIC_URL", help: "how clients reach the API, for links in answers; derived from BUTAKERO_LISTEN", set: into(func(c *Config) *string { return &c.PublicURL })},
 	{name: "BUTAKERO_DATA_DIR", preset: "data", help: "folder of the embedded databases and, unless LOCAL_STORAGE_PATH says otherwise, the songs", set: into(func(c *Config) *string { return &c.DataDir })},
 	{name: "BUTAKERO_MEDIA_DIR", help: "folder of audio files as catalogue of the demo source", set: into(func(c *Config) *string { return &c.MediaDir })},

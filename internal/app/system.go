@@ -97,7 +97,8 @@ func (s *System) api(address string) *httpapi.Handler {
 		Intake: s.intake(), Operator: s.Operator, Records: s.Store, Lists: s.Store, Files: s.Blobs,
 		Ready: s.Ready, Metrics: s.Metrics.handler(), Depth: s.Queue.Depth, Observe: s.Metrics.observeHTTP,
 		Log: s.Log, PublicURL: s.Config.Public(address),
-		Rate: s.Config.RatePerSecond, Burst: s.Config.RateBurst,
+		TrustedProxies: s.Config.TrustedProxies,
+		Rate:           s.Config.RatePerSecond, Burst: s.Config.RateBurst,
 	})
 }
 
