@@ -49,8 +49,8 @@ packet; everything else goes through ffmpeg. OUT appears only when it is whole.`
 				return err
 			}
 			defer out.discard()
-			progress, done := c.readBar(in, total, args[0])
-			report, err := app.ConvertDCA(cmd.Context(), config, progress, out, profile)
+			progress, done := c.readBar(total, args[0])
+			report, err := app.ConvertDCA(cmd.Context(), config, in, out.target(), profile, progress)
 			done(err == nil)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
@@ -175,14 +175,21 @@ func (c *cli) openIn(name string) (in io.ReadCloser, total int64, err error) {
 
 // output is a file that appears only when it is whole.
 type output struct {
-	io.Writer
-	temp *os.File // nil: stdout
-	name string
+	stdout io.Writer
+	temp   *os.File // nil: stdout
+	name   string
+}
+
+func (o *output) target() io.Writer {
+	if o.temp == nil {
+		return o.stdout
+	}
+	return o.temp
 }
 
 func (c *cli) createOut(name string, force bool) (*output, error) {
 	if name == "-" {
-		return &output{Writer: c.out}, nil
+		return &output{stdout: c.out}, nil
 	}
 	if _, err := os.Lstat(name); err == nil && !force {
 		return nil, failWith(exitFailed, "%s: exists already (--force overwrites it)", name)
@@ -191,7 +198,7 @@ func (c *cli) createOut(name string, force bool) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &output{Writer: f, temp: f, name: name}, nil
+	return &output{temp: f, name: name}, nil
 }
 
 func (o *output) keep() error {
@@ -220,10 +227,10 @@ func (o *output) discard() {
 }
 
 // readBar shows how far a file has been read, on a terminal.
-func (c *cli) readBar(in io.Reader, total int64, name string) (io.Reader, func(ok bool)) {
+func (c *cli) readBar(total int64, name string) (progress func(done, total int64), finish func(ok bool)) {
 	f, ok := c.err.(*os.File)
 	if !ok || total == 0 || c.json || !term.IsTerminal(int(f.Fd())) {
-		return in, func(bool) {}
+		return nil, func(bool) {}
 	}
 	p := mpb.New(mpb.WithOutput(c.err), mpb.WithWidth(40))
 	bar := p.AddBar(total,
@@ -231,11 +238,8 @@ func (c *cli) readBar(in io.Reader, total int64, name string) (io.Reader, func(o
 		mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO)),
 		mpb.BarRemoveOnComplete(),
 	)
-	proxy, err := bar.ProxyReader(in)
-	if err != nil {
-		return in, func(bool) {}
-	}
-	return proxy, func(ok bool) {
+	progress = func(done, _ int64) { bar.SetCurrent(min(done, total-1)) } // the end is finish's to say
+	return progress, func(ok bool) {
 		if ok {
 			bar.SetTotal(-1, true)
 		} else {
