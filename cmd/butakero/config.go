@@ -12,8 +12,7 @@ import (
 )
 
 func (c *cli) configCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Look at the settings"}
-	cmd.AddCommand(&cobra.Command{
+	return group("config", "Look at the settings", &cobra.Command{
 		Use:   "check",
 		Short: "Print the effective settings, where each came from, and every problem",
 		Example: `  butakero config check
@@ -33,7 +32,6 @@ func (c *cli) configCommand() *cobra.Command {
 			return nil
 		},
 	})
-	return cmd
 }
 
 func (c *cli) printSettings(all []app.Setting) error {

@@ -18,9 +18,7 @@ import (
 )
 
 func (c *cli) dcaCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "dca", Short: "Make, inspect and verify DCA files"}
-	cmd.AddCommand(c.dcaConvertCommand(), c.dcaInspectCommand(), c.dcaVerifyCommand())
-	return cmd
+	return group("dca", "Make, inspect and verify DCA files", c.dcaConvertCommand(), c.dcaInspectCommand(), c.dcaVerifyCommand())
 }
 
 func (c *cli) dcaConvertCommand() *cobra.Command {

@@ -26,11 +26,9 @@ type job struct {
 }
 
 func (c *cli) jobsCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "jobs", Short: "Look at jobs, replay and cancel them"}
-	cmd.AddCommand(c.jobsListCommand(), c.jobsShowCommand(),
+	return group("jobs", "Look at jobs, replay and cancel them", c.jobsListCommand(), c.jobsShowCommand(),
 		c.jobsDoCommand("replay", "Begin a dead or cancelled job again; its operations end anew"),
 		c.jobsDoCommand("cancel", "Take back every request for a job and stop it"))
-	return cmd
 }
 
 func (c *cli) jobsListCommand() *cobra.Command {

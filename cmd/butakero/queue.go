@@ -7,8 +7,7 @@ import (
 )
 
 func (c *cli) queueCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "queue", Short: "Look at the backlog"}
-	cmd.AddCommand(&cobra.Command{
+	return group("queue", "Look at the backlog", &cobra.Command{
 		Use:     "stats",
 		Short:   "Count jobs, waiting operations and messages",
 		Example: `  butakero queue stats`,
@@ -25,7 +24,6 @@ func (c *cli) queueCommand() *cobra.Command {
 			return c.printJSON(raw)
 		},
 	})
-	return cmd
 }
 
 func (c *cli) healthCommand() *cobra.Command {

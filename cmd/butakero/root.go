@@ -91,6 +91,8 @@ that was accepted is ever lost.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
+		Args:          noSuch,
+		RunE:          showHelp,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	flags := root.PersistentFlags()
@@ -100,6 +102,24 @@ that was accepted is ever lost.`,
 	root.AddCommand(c.upCommand(), c.demoCommand(), c.submitCommand(), c.watchCommand(), c.jobsCommand(), c.queueCommand(),
 		c.resolveCommand(), c.dcaCommand(), c.healthCommand(), c.configCommand())
 	return root
+}
+
+// group is a command that only has others below it: alone it shows its help, and
+// a word that is none of them is a usage error.
+func group(use, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: noSuch, RunE: showHelp}
+	cmd.Example = below[0].Example
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+func noSuch(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("%s has no command %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
 }
 
 func envOr(name, preset string) string {
