@@ -143,10 +143,10 @@ func problemOf(status int, raw []byte) error {
 	if err := json.Unmarshal(raw, p); err != nil || p.Code == "" {
 		p.Code, p.Title = "unexpected_answer", fmt.Sprintf("the server answered %d", status)
 	}
-	switch {
-	case status == http.StatusNotFound:
+	switch status {
+	case http.StatusNotFound:
 		return &exitError{exitNotFound, p}
-	case status == http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable:
 		return &exitError{exitUnreachable, p}
 	}
 	return p
@@ -200,7 +200,7 @@ func (c *client) stream(ctx context.Context, id string, last *string, show func(
 		return false, nil
 	}
 	if res.StatusCode >= 300 {
-		raw, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20)) //nolint:errcheck // what came is what is shown
+		raw, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 		return false, problemOf(res.StatusCode, raw)
 	}
 	lines := bufio.NewScanner(res.Body)

@@ -158,7 +158,7 @@ func (c *cli) openIn(name string) (in io.ReadCloser, total int64, err error) {
 	if name == "-" {
 		return io.NopCloser(c.in), 0, nil
 	}
-	f, err := os.Open(name) //nolint:gosec // the user names the file
+	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, 0, failWith(exitNotFound, "%s: there is no such file", name)
 	}

@@ -11,7 +11,7 @@ import (
 // allowed, quotes around a value are taken off, and outside quotes " #" begins
 // a comment (the original's documented file has one).
 func readEnvFile(path string) (map[string]string, error) {
-	raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("env file: %w", err)
 	}

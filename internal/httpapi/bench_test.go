@@ -63,7 +63,7 @@ func ask1by1(addr string, request []byte, next func() bool) error {
 		if _, err := c.Write(request); err != nil {
 			return err
 		}
-		answer, err := http.ReadResponse(in, nil)
+		answer, err := http.ReadResponse(in, nil) //nolint:bodyclose // it is read to its end, and the connection stays
 		if err != nil {
 			return err
 		}

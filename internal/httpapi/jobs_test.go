@@ -166,7 +166,7 @@ func TestQueueIsCachedForASecond(t *testing.T) {
 func TestListEvents(t *testing.T) {
 	t.Parallel()
 	var asked string
-	f := &fake{events: func(cursor string, limit int) ([]jobs.Operation, string, error) {
+	f := &fake{events: func(cursor string, _ int) ([]jobs.Operation, string, error) {
 		asked = cursor
 		return []jobs.Operation{succeeded(), failed(), cancelled()}, "c3", nil
 	}}

@@ -33,7 +33,7 @@ func TestPanicIsAnsweredAndLoggedOnce(t *testing.T) {
 	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, "request=abc") || !strings.Contains(got, "response_test.go") {
 		t.Errorf("log: %s", got)
 	}
-	if len(seen) != 1 || seen[0].Route != "/api/v1/audio/start" || seen[0].Status != 500 || seen[0].Method != "POST" {
+	if len(seen) != 1 || seen[0].Route != "/api/v1/audio/start" || seen[0].Status != 500 || seen[0].Method != http.MethodPost {
 		t.Errorf("observed %+v", seen)
 	}
 }

@@ -270,12 +270,13 @@ func (f *Finisher) publish(ctx context.Context, batch []Operation) error {
 			events[i] = EventOf(o)
 		}
 		taken = make([]Operation, 0, len(batch))
-		for i, err := range f.Events.Publish(ctx, events) {
-			if err != nil {
-				first = firstError(first, fmt.Errorf("publish: %w", err))
+		errs := f.Events.Publish(ctx, events)
+		for i, o := range batch {
+			if errs[i] != nil {
+				first = firstError(first, fmt.Errorf("publish: %w", errs[i]))
 				continue
 			}
-			taken = append(taken, batch[i])
+			taken = append(taken, o)
 		}
 	}
 	if len(taken) == 0 {

@@ -41,16 +41,22 @@ func (p *Operator) CancelOperation(ctx context.Context, id string) (Operation, e
 		}
 		return cancelled, err
 	}
-	others, err := p.Store.OperationsOf(ctx, o.Key, OperationWaiting, "", 1)
+	p.stopUnwanted(ctx, o.Key)
+	return cancelled, nil
+}
+
+// stopUnwanted stops a job that nobody waits for. What can not be read or
+// written leaves it running, which does no harm: the wish is recorded.
+func (p *Operator) stopUnwanted(ctx context.Context, key Key) {
+	others, err := p.Store.OperationsOf(ctx, key, OperationWaiting, "", 1)
 	if err != nil || len(others) > 0 {
-		return cancelled, nil // the job goes on; what could not be read is not our business to stop
+		return
 	}
 	// Whoever attaches between the look and the stop finds the job cancelled and
 	// begins it again.
-	if j, err := p.Store.Job(ctx, o.Key); err == nil && !j.State.Ended() {
-		_ = p.stop(ctx, j) // the wish is recorded; a job that nobody waits for does no harm
+	if j, err := p.Store.Job(ctx, key); err == nil && !j.State.Ended() {
+		_ = p.stop(ctx, j) // see above
 	}
-	return cancelled, nil
 }
 
 // CancelJob takes back every request that waits for a job, and stops it.

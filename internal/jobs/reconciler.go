@@ -61,7 +61,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		if full && err == nil && ctx.Err() == nil {
 			continue
 		}
-		jitter := time.Duration((rand.Float64() - 0.5) * 0.4 * float64(r.Every)) //nolint:gosec // spreads load, guards nothing
+		jitter := time.Duration((rand.Float64() - 0.5) * 0.4 * float64(r.Every))
 		if !sleep(ctx, r.Every+jitter) {
 			return
 		}

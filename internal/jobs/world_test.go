@@ -149,11 +149,11 @@ type steps struct {
 
 func (s *steps) Process(ctx context.Context, j jobs.Job, report func(jobs.Stage, jobs.Progress, jobs.SongInfo)) (jobs.Result, error) {
 	s.mu.Lock()
-	step := s.do[min(s.calls, len(s.do)-1)]
+	next := s.do[min(s.calls, len(s.do)-1)]
 	s.calls++
 	s.mu.Unlock()
 	report(jobs.StageFetching, jobs.Progress{Done: 1, Total: 2}, jobs.SongInfo{})
-	return step(ctx, j)
+	return next(ctx, j)
 }
 
 func (s *steps) count() int {

@@ -160,7 +160,7 @@ func wantFile(t *testing.T, b pipeline.Blobs, key string, data []byte) {
 }
 
 // wantNothing fails if there is anything under the key.
-func wantNothing(t *testing.T, b pipeline.Blobs, key string) {
+func wantNothing(t *testing.T, b pipeline.Blobs, key string) { //nolint:unparam // which key it is shows in the messages
 	t.Helper()
 	if info, err := b.Stat(t.Context(), key); !errors.Is(err, jobs.ErrNotFound) {
 		t.Errorf("stat %q = %+v, %v; want not found", key, info, err)

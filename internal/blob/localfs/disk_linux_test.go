@@ -160,7 +160,7 @@ func TestNoPermission(t *testing.T) {
 		t.Skip("CAN NOT RUN: root may write everywhere; TestReadOnly covers what root can see")
 	}
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder has to be entered
+	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := localfs.New(dir, localfs.Options{}); !errors.Is(err, jobs.ErrUnavailable) {

@@ -86,8 +86,8 @@ func (l *listing) visit(dir, start string, entry os.DirEntry) error {
 	switch {
 	case at == hidden:
 	case entry.IsDir():
-		if start := below(start, name); l.mayHold(start) {
-			return l.walk(at, start)
+		if from := below(start, name); l.mayHold(from) {
+			return l.walk(at, from)
 		}
 	case entry.Type().IsRegular():
 		// What place would not put here is not reached by this key.

@@ -137,7 +137,7 @@ func TestCutAnywhere(t *testing.T) {
 		}
 		borders[at] = i >= 2 && next < len(l.pages) && l.pages[next][5]&FlagContinued == 0
 	}
-	for n := range len(file) {
+	for n := range file {
 		links, err := readAll(NewReader(bytes.NewReader(file[:n])))
 		var got [][]byte
 		if len(links) > 0 {

@@ -105,7 +105,7 @@ func (f *failing) Read(p []byte) (int, error) {
 	}
 	n, err := f.ReadCloser.Read(p[:min(int64(len(p)), f.left)])
 	f.left -= int64(n)
-	if err == io.EOF { //nolint:errorlint // the mark itself
+	if err == io.EOF {
 		err = f.err // the song is shorter than what was to come of it
 	}
 	return n, err

@@ -73,8 +73,8 @@ func isLinkWord(word string, alone bool) bool {
 // looksLikeAddress judges a single word by its part before the path.
 func looksLikeAddress(word, host, rest string) bool {
 	if inner, ok := strings.CutPrefix(word, "["); ok {
-		inner, _, closed := strings.Cut(inner, "]")
-		return closed && strings.Contains(inner, ":") && strings.Trim(inner, "0123456789abcdefABCDEF:.") == ""
+		address, _, closed := strings.Cut(inner, "]")
+		return closed && strings.Contains(address, ":") && strings.Trim(address, "0123456789abcdefABCDEF:.") == ""
 	}
 	if strings.EqualFold(host, "localhost") {
 		return rest != ""

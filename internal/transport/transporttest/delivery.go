@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -225,7 +224,7 @@ func (s *suite) secondConsumer() {
 		}
 		s.acknowledge(q, ds)
 	}
-	s.Fatal(fmt.Sprintf("only %d of %d messages came", len(seen), len(keys)))
+	s.Fatalf("only %d of %d messages came", len(seen), len(keys))
 }
 
 func alternate(a, b jobs.Queue, times int) func(yield func(jobs.Queue) bool) {

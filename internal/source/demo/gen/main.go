@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -61,18 +62,18 @@ func encode(p piece, left, right []float64, path string) (int64, error) {
 	for i := range left {
 		for _, x := range [2]float64{left[i], right[i]} {
 			sample := int16(math.Round(max(-1, min(1, x)) * math.MaxInt16))
-			pcm.Write(binary.LittleEndian.AppendUint16(nil, uint16(sample))) //nolint:gosec // two's complement is meant
+			pcm.Write(binary.LittleEndian.AppendUint16(nil, uint16(sample)))
 		}
 	}
 	args := []string{"-hide_banner", "-loglevel", "error", "-y", "-f", "s16le", "-ar", strconv.Itoa(sampleRate), "-ac", "2", "-i", "pipe:0",
 		"-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact"}
 	args = append(append(args, p.Encode...), path)
-	cmd := exec.Command("ffmpeg", args...) //nolint:gosec // arguments of our own
+	cmd := exec.CommandContext(context.Background(), "ffmpeg", args...) //nolint:gosec // arguments of our own
 	cmd.Stdin, cmd.Stderr = &pcm, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return 0, err
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // the developer names the folder
 	if err != nil {
 		return 0, err
 	}

@@ -107,7 +107,7 @@ type track struct {
 
 // render plays tracks for seconds and returns the two channels.
 func render(tracks []track, tempo, seconds float64, seed uint64) (left, right []float64) {
-	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // music, not secrets
+	rng := rand.New(rand.NewPCG(seed, 1))
 	total := int(seconds * sampleRate)
 	left, right = make([]float64, total), make([]float64, total)
 	for _, tr := range tracks {
