@@ -13,13 +13,14 @@ cd "$(dirname "$0")/.." || exit 1
 
 golangci_version=v2.15.0
 govulncheck_version=v1.9.0
-schemathesis_version=4.32.5
+schemathesis_version=$(sed -n 's/^schemathesis==//p' scripts/schemathesis.txt)
 ytdlp_version=2026.10.26
 ytdlp_ejs_version=0.8.0
 deno_version=2.9.8
 
 cache=${BUTAKERO_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/butakero}
 mkdir -p "$cache/bin" || exit 1
+export BUTAKERO_TEST_CACHE=$cache # for what makes the music
 missing=()
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -70,6 +71,10 @@ ffmpeg() { has_ffmpeg || locked debian ffmpeg && has_ffmpeg; }
 has_opus() { command -v opusenc >/dev/null && command -v opusdec >/dev/null; }
 opus() { has_opus || locked debian opus-tools && has_opus; }
 
+# The race detector is linked by a C compiler.
+has_cc() { command -v "${CC:-gcc}" >/dev/null || command -v clang >/dev/null; }
+cc() { has_cc || locked debian gcc libc6-dev && has_cc; }
+
 # tool NAME MODULE VERSION builds a Go program at a pinned version, once. The
 # marker goes before the program does, so that it never speaks of another version.
 tool() {
@@ -112,7 +117,7 @@ install_schemathesis() {
     tail -n 5 "$log"
     return 1
   }
-  "$venv/bin/pip" install -q --disable-pip-version-check "schemathesis==$schemathesis_version" >>"$log" 2>&1 </dev/null || {
+  "$venv/bin/pip" install -q --disable-pip-version-check -c scripts/schemathesis.txt "schemathesis==$schemathesis_version" >>"$log" 2>&1 </dev/null || {
     tail -n 5 "$log"
     return 1
   }
@@ -161,6 +166,7 @@ case ${1:-all} in
   all)
     want ffmpeg ffmpeg
     want opus opus-tools
+    want cc "a C compiler"
     want golangci "golangci-lint $golangci_version"
     want govulncheck "govulncheck $govulncheck_version"
     want schemathesis "schemathesis $schemathesis_version"
