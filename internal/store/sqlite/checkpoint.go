@@ -22,11 +22,14 @@ func (s *Store) checkpointer(ctx context.Context, db *sql.DB) {
 			return
 		case <-s.writer.checkpoints:
 		}
-		timeout, cancel := context.WithTimeout(ctx, time.Minute)
-		_, err := db.ExecContext(timeout, "PRAGMA wal_checkpoint(PASSIVE)")
-		cancel()
-		if err != nil { // busy or full: there will be another one
-			continue
+		// Each pass copies what the writer has added during the one before.
+		for pass := 0; pass < 3 && ctx.Err() == nil; pass++ {
+			timeout, cancel := context.WithTimeout(ctx, time.Minute)
+			_, err := db.ExecContext(timeout, "PRAGMA wal_checkpoint(PASSIVE)")
+			cancel()
+			if err != nil { // busy or full: there will be another one
+				break
+			}
 		}
 		select {
 		case s.writer.copied <- struct{}{}:
