@@ -92,7 +92,7 @@ func Build(ctx context.Context, say func(format string, args ...any)) ([]Entry, 
 	defer os.RemoveAll(stage) //nolint:errcheck // swept up by the next build
 	begun := time.Now()
 	say("building %s", dir)
-	b := &builder{music: music, dir: stage, say: say}
+	b := &builder{music: music, dir: stage, final: dir, say: say}
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
@@ -195,6 +195,7 @@ func sweep(cache string) {
 type builder struct {
 	music string
 	dir   string // where it is built
+	final string // where it will be
 	say   func(string, ...any)
 
 	mu      sync.Mutex

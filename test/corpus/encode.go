@@ -36,13 +36,13 @@ type encoding struct {
 
 // copied is an encoding whose packets are to be copied.
 func copied(row int, name, format string, packetMS float64, args ...string) encoding {
-	return encoding{entry: Entry{Row: row, Name: name, Format: format, Want: OK, Transcoded: new(false)}, packetMS: packetMS, args: args}
+	return encoding{entry: Entry{Row: row, Name: name, Format: format, Want: OK}, packetMS: packetMS, args: args}
 }
 
 // transcoded is one of the clip that ffmpeg has to read.
 func transcoded(row int, name, format string, args ...string) encoding {
 	return encoding{entry: Entry{
-		Row: row, Name: name, Format: format, Want: OK, Transcoded: new(true), Duration: clipLength,
+		Row: row, Name: name, Format: format, Want: TranscodeOK, Duration: clipLength,
 	}, args: args}
 }
 
@@ -157,10 +157,10 @@ func (b *builder) encodeOne(ctx context.Context, e encoding) error {
 		if err != nil {
 			return err
 		}
-		e.entry.Frames = int64(n*int(48*e.packetMS)+959) / 960
-		e.entry.Duration = time.Duration(e.entry.Frames) * frameLength
+		e.entry.Frames = (n*int(48*e.packetMS) + 959) / 960
+		e.entry.Duration = lasting(e.entry.Frames)
 	}
-	if e.entry.Row == 0 && e.packetMS == 0 {
+	if e.entry.Row == 0 && e.packetMS == 0 && e.entry.Want != Any {
 		if e.entry.Duration, err = duration(ctx, name); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (b *builder) songs() (all []encoding) {
 	}
 	for _, name := range damagedTracks {
 		e := transcoded(0, name, "ogg").from(filepath.Join(b.music, name))
-		e.tool, e.entry.Want, e.entry.Transcoded = "link", Any, nil
+		e.tool, e.entry.Want, e.entry.Duration = "link", Any, 0
 		all = append(all, e)
 	}
 	return all

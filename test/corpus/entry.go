@@ -14,9 +14,10 @@ type Want string
 
 // What has to become of an entry.
 const (
-	OK  Want = "ok"  // a valid DCA file of the right length
-	Err Want = "err" // a clear error and nothing stored
-	Any Want = "any" // either an error and nothing stored, or a valid file of the right length
+	OK          Want = "ok"           // a valid DCA file of the right length, by copying its packets
+	TranscodeOK Want = "transcode-ok" // the same by transcoding
+	Err         Want = "err"          // a clear error and nothing stored
+	Any         Want = "any"          // either an error and nothing stored, or a valid file of the right length
 )
 
 // Entry is one input.
@@ -28,11 +29,8 @@ type Entry struct {
 	Want   Want   `json:"want"`
 	Size   int64  `json:"size"`
 
-	// Whether the result is made by transcoding; nil: either way will do.
-	Transcoded *bool `json:"transcoded,omitempty"`
-
 	// Frames of 20 ms that a copy must have; 0: not known.
-	Frames int64 `json:"frames,omitempty"`
+	Frames int `json:"frames,omitempty"`
 
 	// How long the result must be, within 0.5 s or 1 %, whichever is more;
 	// 0: not known. For frames that are copied it includes the pre-skip.
