@@ -158,27 +158,31 @@ want() {
   "$1" || missing+=("$2")
 }
 
-case ${1:-all} in
-  ffmpeg) want ffmpeg ffmpeg ;;
-  opus) want opus opus-tools ;;
-  ytdlp) want ytdlp "yt-dlp $ytdlp_version" ;;
-  lint) want golangci "golangci-lint $golangci_version" ;;
-  all)
-    want ffmpeg ffmpeg
-    want opus opus-tools
-    want cc "a C compiler"
-    want golangci "golangci-lint $golangci_version"
-    want govulncheck "govulncheck $govulncheck_version"
-    want schemathesis "schemathesis $schemathesis_version"
-    want ytdlp "yt-dlp $ytdlp_version"
-    want corpus "the corpus of music"
-    ;;
-  *)
-    say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp)"
-    exit 2
-    ;;
-esac
-if [ ${#missing[@]} -gt 0 ]; then
-  for m in "${missing[@]}"; do say "NOT INSTALLED: $m"; done
-  exit 1
-fi
+main() {
+  case ${1:-all} in
+    ffmpeg) want ffmpeg ffmpeg ;;
+    opus) want opus opus-tools ;;
+    ytdlp) want ytdlp "yt-dlp $ytdlp_version" ;;
+    lint) want golangci "golangci-lint $golangci_version" ;;
+    all)
+      want ffmpeg ffmpeg
+      want opus opus-tools
+      want cc "a C compiler"
+      want golangci "golangci-lint $golangci_version"
+      want govulncheck "govulncheck $govulncheck_version"
+      want schemathesis "schemathesis $schemathesis_version"
+      want ytdlp "yt-dlp $ytdlp_version"
+      want corpus "the corpus of music"
+      ;;
+    *)
+      say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp)"
+      return 2
+      ;;
+  esac
+  if [ ${#missing[@]} -gt 0 ]; then
+    for m in "${missing[@]}"; do say "NOT INSTALLED: $m"; done
+    return 1
+  fi
+}
+
+main "$@"; exit # on one line: this file may change while it runs

@@ -23,10 +23,14 @@ var (
 	machinePaths = regexp.MustCompile(`(^|[^A-Za-z0-9_.~}*:/-])/(root|home/[a-z]+|Users/[A-Za-z]+|work|workspace|mnt)/[A-Za-z0-9_.-]`)
 )
 
+// documented is a value in the documentation of the system whose place
+// Butakero takes; it stands in tests that hold us to it.
+var documented = []byte("/root/yt-cookies.txt")
+
 // File finds what is wrong with one file, and what is worth a warning.
 func File(s Source) (found, warnings []string) {
-	if machinePaths.Match(s.Text) {
-		found = append(found, fmt.Sprintf("%s: a path of one machine: %q", s.Name, bytes.TrimSpace(machinePaths.Find(s.Text))))
+	if at := machinePaths.Find(bytes.ReplaceAll(s.Text, documented, nil)); at != nil {
+		found = append(found, fmt.Sprintf("%s: a path of one machine: %q", s.Name, bytes.TrimSpace(at)))
 	}
 	if path.Ext(s.Name) != ".go" {
 		return found, nil

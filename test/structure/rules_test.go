@@ -215,6 +215,7 @@ func TestFileConvicts(t *testing.T) {
 		"polls":               {"x_test.go", test(`"time"`, "for !ended() {\n<-time.After(1)\n}")},
 		"fake time":           {"x_test.go", test(`"time"`+"\n"+`"testing/synctest"`, "<-time.After(1)")},
 		"gives up after":      {"x_test.go", test(`"time"`, "select {\ncase <-done:\ncase <-time.After(1):\n}")},
+		"documented":          {"README.md", "COOKIES_YOUTUBE=/" + "root/yt-cookies.txt"},
 		"an address, a place": {"README.md", "https://example.org/home/ana/x and $HOME/work/x, ~/work/x, ./work/x"},
 	} {
 		if found, _ := structure.File(structure.Source{Name: c.file, Text: []byte(c.text)}); len(found) > 0 {
