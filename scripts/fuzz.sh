@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every target for the given time and ends with one summary line.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 time=${1:-20s}
 targets=0 failed=0
 while read -r file name; do
