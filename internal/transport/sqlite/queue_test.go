@@ -138,3 +138,25 @@ func BenchmarkSendReceiveAcknowledge(b *testing.B) {
 		})
 	}
 }
+
+// A file of the first version is taken over. Its messages are not: the
+// reconciler rings again.
+func TestOlderSchema(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "queue.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE messages (id INTEGER PRIMARY KEY); INSERT INTO messages VALUES (1); PRAGMA user_version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q := openFor(t, path, time.Minute)
+	send(t, q, song(1))
+	if ds := receive(t, q, 5*time.Second); len(ds) != 1 || ds[0].Message != song(1) {
+		t.Errorf("%+v", ds)
+	}
+}
