@@ -78,7 +78,7 @@ const (
 	MediaMore     Kind = "m-more"  // more bytes than announced
 	MediaReset    Kind = "m-reset" // RST at a byte
 	MediaCut      Kind = "m-cut"   // the connection ends at a byte
-	MediaShort    Kind = "m-short" // as if the answer were to end at a byte
+	MediaShort    Kind = "m-short" // as if the file were to end at a byte
 	MediaStall    Kind = "m-stall" // nothing more from a byte on
 	MediaDrip     Kind = "m-drip"  // hardly anything from a byte on
 )
@@ -135,7 +135,7 @@ var stages = func() map[Kind]stage {
 }()
 
 // atByte are the faults that happen at Fault.At.
-var atByte = map[Kind]bool{MediaReset: true, MediaCut: true, MediaShort: true, MediaStall: true, MediaDrip: true}
+var atByte = map[Kind]bool{MediaReset: true, MediaCut: true, MediaStall: true, MediaDrip: true}
 
 // Kinds lists every kind by name.
 func Kinds() []Kind { return slices.Sorted(maps.Keys(stages)) }
@@ -226,6 +226,8 @@ func (f *Fault) concerns(a asked) bool {
 		return false
 	case atByte[f.Kind]:
 		return a.from <= f.At && f.At < a.to
+	case f.Kind == MediaShort:
+		return f.At < a.to
 	case f.Kind == Kids:
 		return a.identity == "VISIONOS" || a.identity == "ANDROID_VR"
 	}

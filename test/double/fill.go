@@ -34,7 +34,7 @@ func (d *Double) Fill(t *Tracks) error {
 				return err
 			}
 			f := Fault{Kind: kind, Times: times, Location: d.Trap()}
-			if atByte[kind] {
+			if atByte[kind] || kind == MediaShort {
 				f.At = int64(len(track.Files[251]) / 2)
 			}
 			d.Fail(id, f)

@@ -27,6 +27,10 @@ func (d *Double) serveMedia(x *exchange, r *http.Request) {
 	from, to, ranged := wanted(r, size)
 	identity := q.Get("c")
 	fault := d.fault(asked{stage: atMedia, id: id, identity: identity, signedIn: d.signedIn(r), from: from, to: to})
+	if fault.Kind == MediaShort {
+		size = min(size, fault.At)
+		f.Data, to = f.Data[:size], min(to, size)
+	}
 	x.note(func(l *Request) {
 		l.ID, l.Itag, l.Identity, l.From, l.To, l.Fault = id, itag, identity, from, to, fault.Kind
 	})
@@ -118,9 +122,6 @@ func (d *Double) sendMedia(x *exchange, r *http.Request, f Format, from, to int6
 	if fault.Kind == MediaMore {
 		data = append(data[:len(data):len(data)], make([]byte, 1000)...)
 	}
-	if fault.Kind == MediaShort {
-		data = data[:fault.At-from]
-	}
 	h := x.Header()
 	h.Set("Content-Type", strings.SplitN(f.Mime, ";", 2)[0])
 	h.Set("Content-Length", strconv.Itoa(len(data)))
@@ -140,7 +141,7 @@ func (d *Double) sendMedia(x *exchange, r *http.Request, f Format, from, to int6
 	if to-from > d.options.SlowOver {
 		rate = d.options.SlowRate
 	}
-	if !atByte[fault.Kind] || fault.Kind == MediaShort {
+	if !atByte[fault.Kind] {
 		d.pour(x, r, data, rate)
 		return
 	}

@@ -83,7 +83,9 @@ func (d *Double) serveWatch(x *exchange, r *http.Request) {
 		return
 	}
 	shown := d.peek(asked{stage: atPlayer, id: id, identity: "WEB", signedIn: in})
-	if _, refused := verdicts[shown.Kind]; !refused && shown.Kind != Live {
+	switch _, refused := verdicts[shown.Kind]; {
+	case refused, shown.Kind == Live, shown.Kind == TooLong, shown.Kind == Empty:
+	default:
 		shown = Fault{}
 	}
 	kids := ""

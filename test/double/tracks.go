@@ -34,7 +34,7 @@ type Tracks struct {
 }
 
 // tracksVersion changes with anything below.
-const tracksVersion = "1"
+const tracksVersion = "2"
 
 // recipe is a track to be made.
 type recipe struct {
@@ -153,7 +153,7 @@ var (
 func (r recipe) make(ctx context.Context, stage, music string, real bool) error {
 	args := []string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}
 	if real {
-		args = append(args, "-i", filepath.Join(music, r.music))
+		args = append(args, "-stream_loop", "20", "-i", filepath.Join(music, r.music)) // tracks are shorter than songs
 	} else {
 		args = append(args, "-f", "lavfi", "-i", r.tone)
 	}
