@@ -86,9 +86,9 @@ func info(ms float64) []byte {
 	return el(idInfo, el(idScale, number(1_000_000)), el(idDuration, float(ms)))
 }
 
-// audioTrack is a TrackEntry. head may be nil: no CodecPrivate.
-func audioTrack(track uint64, codec string, head []byte, extra ...[]byte) []byte {
-	parts := [][]byte{el(idNumber, number(track)), el(idType, []byte{2}), el(idCodec, []byte(codec)),
+// audioTrack is a TrackEntry of Opus. head may be nil: no CodecPrivate.
+func audioTrack(track uint64, head []byte, extra ...[]byte) []byte {
+	parts := [][]byte{el(idNumber, number(track)), el(idType, []byte{2}), el(idCodec, []byte("A_OPUS")),
 		el(idDelay, number(6_500_000)), el(idAudio, el(idRate, float(48000)), el(idChannels, []byte{2}))}
 	if head != nil {
 		parts = append(parts, el(idPrivate, head))
@@ -133,7 +133,7 @@ func (w webm) bytes() []byte {
 	content := [][]byte{w.filler}
 	content = append(content, w.front...)
 	content = append(content, info(w.length), w.filler,
-		el(idTracks, append([][]byte{audioTrack(1, "A_OPUS", w.head, w.extra...)}, w.tracks...)...), w.filler)
+		el(idTracks, append([][]byte{audioTrack(1, w.head, w.extra...)}, w.tracks...)...), w.filler)
 	i, clock := 0, 0
 	for part := range slices.Chunk(w.packets, w.every) {
 		begun := clock

@@ -47,15 +47,15 @@ func transcoded(row int, name, format string, args ...string) encoding {
 }
 
 // hidden is an encoding that only others are made of.
-func hidden(name string, packetMS float64, args ...string) encoding {
-	return encoding{entry: Entry{Name: name}, packetMS: packetMS, args: args, hidden: true}
+func hidden(name string, args ...string) encoding {
+	return encoding{entry: Entry{Name: name}, args: args, hidden: true}
 }
 
 func (e encoding) from(in ...string) encoding { e.in = in; return e }
 
 func (e encoding) with(change func(*Entry)) encoding { change(&e.entry); return e }
 
-func words(s string, more ...string) []string { return append(strings.Fields(s), more...) }
+func words(s string) []string { return strings.Fields(s) }
 
 // youtube is the layout of YouTube's files.
 const youtube = "-f webm -dash 1 -cluster_time_limit 10000 -cues_to_front 1"

@@ -114,7 +114,7 @@ func strangeEncodings() []encoding {
 
 // materials are what the files made by hand are made of.
 func materials() []encoding {
-	opus := func(name, args string) encoding { return hidden(name, 0, words("-c:a libopus "+args+" -f ogg")...) }
+	opus := func(name, args string) encoding { return hidden(name, words("-c:a libopus "+args+" -f ogg")...) }
 	return []encoding{
 		opus("celt20", "-b:a 128k"),
 		opus("celt20-mono", "-ac 1 -b:a 64k"),
@@ -124,16 +124,16 @@ func materials() []encoding {
 		opus("silk60", "-ac 1 -b:a 12k -application voip -frame_duration 60"),
 		opus("hybrid20", "-ac 1 -b:a 20k -application voip"),
 		opus("other20", "-b:a 128k").from("-i", "other.wav"),
-		hidden("youtube.webm", 0, words(opus20+" -f webm -dash 1 -cluster_time_limit 3000 -cues_to_front 1")...),
-		hidden("moov-last.m4a", 0, words("-c:a aac -b:a 128k -f ipod")...),
-		hidden("faststart.m4a", 0, words("-c:a aac -b:a 128k -f ipod -movflags faststart")...),
-		hidden("fragmented.m4a", 0, words("-c:a aac -b:a 128k -f mp4 -movflags frag_keyframe+empty_moov+default_base_moof -frag_duration 2000000")...),
-		hidden("song.mp3", 0, words("-c:a libmp3lame -b:a 128k -f mp3")...),
-		hidden("without-xing.mp3", 0, words("-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0 -f mp3")...),
-		hidden("song.flac", 0, words("-c:a flac -f flac")...),
-		hidden("song.wav", 0, words("-f wav -bitexact")...),
-		hidden("vorbis.ogg", 0, words("-c:a libvorbis -f ogg")...),
-		hidden("video.webm", 0, words("-c:v libvpx -b:v 100k -deadline realtime -f webm")...).from(words("-f lavfi -i testsrc=s=160x120:r=10:d=5")...),
-		hidden("hours.flac", 0, words("-c:a flac -compression_level 0 -f flac")...).from(words("-f lavfi -t 36000 -i anullsrc=r=8000:cl=mono")...),
+		hidden("youtube.webm", words(opus20+" -f webm -dash 1 -cluster_time_limit 3000 -cues_to_front 1")...),
+		hidden("moov-last.m4a", words("-c:a aac -b:a 128k -f ipod")...),
+		hidden("faststart.m4a", words("-c:a aac -b:a 128k -f ipod -movflags faststart")...),
+		hidden("fragmented.m4a", words("-c:a aac -b:a 128k -f mp4 -movflags frag_keyframe+empty_moov+default_base_moof -frag_duration 2000000")...),
+		hidden("song.mp3", words("-c:a libmp3lame -b:a 128k -f mp3")...),
+		hidden("without-xing.mp3", words("-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0 -f mp3")...),
+		hidden("song.flac", words("-c:a flac -f flac")...),
+		hidden("song.wav", words("-f wav -bitexact")...),
+		hidden("vorbis.ogg", words("-c:a libvorbis -f ogg")...),
+		hidden("video.webm", words("-c:v libvpx -b:v 100k -deadline realtime -f webm")...).from(words("-f lavfi -i testsrc=s=160x120:r=10:d=5")...),
+		hidden("hours.flac", words("-c:a flac -compression_level 0 -f flac")...).from(words("-f lavfi -t 36000 -i anullsrc=r=8000:cl=mono")...),
 	}
 }

@@ -121,7 +121,7 @@ func (b *builder) heads(m *material) error {
 		head(49, "version-16", Any, with(func(h *opusHead) { h.version = 16 })),
 		head(49, "version-0", Any, with(func(h *opusHead) { h.version = 0 })),
 		b.putPackets(49, "webm", Any, n, items{"no-codec-private.webm": join(ebmlHeader(), el(idSegment, info(12000),
-			el(idTracks, audioTrack(1, "A_OPUS", nil)), clusterOf(m.celt20)))}),
+			el(idTracks, audioTrack(1, nil)), clusterOf(m.celt20)))}),
 		head(50, "gain+6", Any, with(func(h *opusHead) { h.gain = 6 * 256 })),
 		head(50, "gain-12", Any, with(func(h *opusHead) { h.gain = -12 * 256 })),
 		head(50, "pre-skip-65535", Any, with(func(h *opusHead) { h.preSkip = 65535 })),

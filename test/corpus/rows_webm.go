@@ -119,10 +119,10 @@ func (b *builder) webmLayouts(m *material) error {
 			clusters = append(clusters, el(idCluster, el(idTimestamp, number(uint64(i*3000))), join(part...)))
 		}
 		r.copies(27, name+".webm", laced, ebmlHeader(), el(idSegment, info(float64(len(laced)*20)),
-			el(idTracks, audioTrack(1, "A_OPUS", stereo().bytes())), join(clusters...)))
+			el(idTracks, audioTrack(1, stereo().bytes())), join(clusters...)))
 	}
 
-	unknown := el(0x4DBB42, []byte("nobody knows this"))
+	unknown := el(0x2DBB42, []byte("nobody knows this"))
 	ok(29, "fillers.webm", webm{filler: join(el(idVoid, make([]byte, 7)), el(idCRC32, []byte{1, 2, 3, 4}), unknown), front: [][]byte{el(0x114D9B74, el(idVoid, nil))}})
 	ok(29, "voids.webm", webm{filler: el(idVoid, make([]byte, 300)), extra: [][]byte{el(idVoid, make([]byte, 9)), unknown}})
 	stray := el(idSimpleBlock, block(9, 0, 0x80, []byte("of another track")))
@@ -205,7 +205,7 @@ func laceFixed(group [][]byte) []byte {
 func (b *builder) webmHostile(m *material) error {
 	r := &webmRows{builder: b}
 	packets := m.celt20
-	track := el(idTracks, audioTrack(1, "A_OPUS", stereo().bytes()))
+	track := el(idTracks, audioTrack(1, stereo().bytes()))
 	file := func(content ...[]byte) []byte { return join(ebmlHeader(), el(idSegment, content...)) }
 	// odd is a file of which one block, in its middle, is made by strange.
 	odd := func(strange func(at int, p []byte) []byte) []byte {
@@ -246,7 +246,7 @@ func (b *builder) webmHostile(m *material) error {
 	r.maybe(28, "nested-groups.webm", 0, join(ebmlHeader(), endless(idSegment)), track, bytes.Repeat([]byte{0x1F, 0x43, 0xB6, 0x75, 0xff}, 100_000))
 	var many [][]byte
 	for i := range 20_000 {
-		many = append(many, audioTrack(uint64(i+1), "A_OPUS", stereo().bytes()))
+		many = append(many, audioTrack(uint64(i+1), stereo().bytes()))
 	}
 	r.maybe(28, "tracks.webm", 0, file(info(1000), el(idTracks, many...), el(idCluster, el(idTimestamp, number(0)), simpleBlock(0, packets[0]))))
 	voids := bytes.Repeat(join(elementID(idVoid), vint(0, 1)), 300_000)
@@ -288,7 +288,7 @@ func webmTimes(r *webmRows, packets [][]byte) {
 	shifted := func(shift func(i, at int) int) []byte {
 		return webm{packets: packets, block: func(i, at int, p []byte) []byte { return simpleBlock(shift(i, at), p) }}.bytes()
 	}
-	r.maybe(52, "backwards.webm", lasting(frames(packets)), shifted(func(i, at int) int { return 2000 - at }))
+	r.maybe(52, "backwards.webm", lasting(frames(packets)), shifted(func(_, at int) int { return 2000 - at }))
 	r.maybe(52, "standing.webm", lasting(frames(packets)), shifted(func(int, int) int { return 0 }))
 	// With or without the hole filled.
 	r.add(Entry{Row: 52, Name: "gap.webm", Want: Any, MaxDuration: lasting(frames(packets)) + 3*time.Second},

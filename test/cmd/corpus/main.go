@@ -23,16 +23,15 @@ func main() {
 	}
 	list := flag.Bool("list", false, "print a line per entry: row, name, what is wanted, bytes")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *list); err != nil {
+	if err := run(*list); err != nil {
 		fmt.Fprintln(os.Stderr, "corpus:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, list bool) error {
+func run(list bool) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	entries, err := corpus.Build(ctx, func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "corpus: "+format+"\n", args...)
 	})
