@@ -94,7 +94,7 @@ func (m *maker) encode(ctx context.Context, program string, media *os.File, said
 		return ended
 	case read == nil:
 		return nil
-	case process.read == 0:
+	case process.read == 0, process.ended && errors.Is(read, ogg.ErrNoPackets): // it succeeded with nothing
 		return jobs.Permanent(CodeNoAudio, "there is no audio in it", process.said(read))
 	default:
 		return jobs.Transient(CodeFFmpegFailed, "the encoder's output is not complete", process.said(read))

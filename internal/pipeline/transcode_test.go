@@ -120,6 +120,7 @@ func TestTranscodeFaults(t *testing.T) {
 	short := write("short.ogg", oggOpus(t, stereo, packets(20, 100, celt20)))
 	long := write("long.ogg", oggOpus(t, stereo, packets(90, 100, celt20)))
 	silent := write("silent.ogg", oggOpus(t, stereo, nil))
+	headers := write("headers.ogg", whole[:bytes.LastIndex(whole, []byte("OggS"))]) // all but the page of packets
 	for _, c := range []struct {
 		name, script string
 		code         string
@@ -134,6 +135,8 @@ func TestTranscodeFaults(t *testing.T) {
 		{name: "writes too much", script: "cat " + long, code: pipeline.CodeUnreadable, class: jobs.ClassPermanent},
 		{name: "writes nothing", script: "true", code: pipeline.CodeNoAudio, class: jobs.ClassPermanent},
 		{name: "writes headers", script: "cat " + silent, code: pipeline.CodeNoAudio, class: jobs.ClassPermanent},
+		{name: "writes headers, no end", script: "cat " + headers, code: pipeline.CodeNoAudio, class: jobs.ClassPermanent},
+		{name: "is killed after the headers", script: "cat " + headers + "; kill -9 $$", code: pipeline.CodeFFmpegFailed, class: jobs.ClassTransient},
 		{name: "writes nonsense", script: "echo hello", code: pipeline.CodeFFmpegFailed, class: jobs.ClassTransient},
 		{name: "fails at the end", script: "cat " + song + "; exit 1", code: pipeline.CodeUnreadable, class: jobs.ClassPermanent},
 		{name: "can not decode", script: "echo 'Invalid data found' >&2; exit 1", code: pipeline.CodeUnreadable, class: jobs.ClassPermanent},

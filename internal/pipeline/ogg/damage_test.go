@@ -101,7 +101,8 @@ func TestDamage(t *testing.T) {
 
 		{"head alone", plain().pages[0], ErrTruncated},
 		{"head alone with an end mark", sealed(0, func(p []byte) { p[5] |= FlagEOS })[:len(plain().pages[0])], ErrTruncated},
-		{"headers alone", slices.Concat(plain().pages[:2]...), ErrTruncated},
+		{"headers alone", slices.Concat(plain().pages[:2]...), ErrNoPackets},
+		{"headers alone are truncated, too", slices.Concat(plain().pages[:2]...), ErrTruncated},
 		{"tags cut at a page", func() []byte {
 			var file bytes.Buffer
 			w := NewWriter(&file, 1)

@@ -12,6 +12,9 @@ var (
 	ErrChained = errors.New("another ogg stream follows")
 	// ErrTruncated: the input ends inside a page, a packet or the headers.
 	ErrTruncated = errors.New("ogg stream is truncated")
+	// ErrNoPackets is the ErrTruncated of an input that ends right behind its headers, as an encoder
+	// leaves it that was given nothing to encode.
+	ErrNoPackets = fmt.Errorf("%w: input ends after the headers", ErrTruncated)
 	// ErrNoEOS: the input ends between two pages with every packet complete, but the last page is
 	// not marked as the last. Some writers never mark it; an
 	// encoder that was killed does not either.

@@ -283,7 +283,7 @@ func (r *Reader) inputEnd() error {
 	case r.open:
 		return r.errorf(ErrTruncated, "last packet is not complete")
 	case r.packets == 0:
-		return r.errorf(ErrTruncated, "input ends after the headers")
+		return r.errorf(ErrNoPackets, "")
 	default:
 		return r.errorf(ErrNoEOS, "")
 	}
