@@ -46,7 +46,7 @@ MONGO_COLLECTION_OPERATIONS=Operations
 MONGO_ENABLE_TLS=false
 MONGO_REPLICA_SET_NAME=rs0
 # YouTube Cookies
-COOKIES_YOUTUBE=/root/yt-cookies.txt
+COOKIES_YOUTUBE=/etc/yt-cookies.txt
 `
 
 func envFile(t *testing.T, text string) string {

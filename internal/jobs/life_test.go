@@ -287,12 +287,13 @@ func TestStoreOutageStopsWork(t *testing.T) {
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	life(t, func(t *testing.T, w *world) {
-		w.store.applied = func(c []jobs.JobCommand) {
-			if c[0].Kind == jobs.JobCommit && w.job(c[0].Key).Generation == 1 && w.store.loseAnswer.Load() == 0 {
+		lose := func(c []jobs.JobCommand) {
+			if c[0].Kind == jobs.JobCommit && w.store.loseAnswer.Load() == 0 {
 				w.store.loseAnswer.Store(1)
-				w.store.applied = nil
+				w.store.applied.Store(nil)
 			}
 		}
+		w.store.applied.Store(&lose)
 		p := &steps{do: []step{makes(0)}}
 		w.work(p)
 		o := w.ended(w.accept("lost").Operation.ID)

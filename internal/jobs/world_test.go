@@ -28,6 +28,7 @@ type world struct {
 	bell     *jobs.Bell
 	look     *jobs.Reconciler
 	files    *files
+	offset   atomic.Int64 // of the clock that now reads
 	stop     context.CancelFunc
 	helpers  sync.WaitGroup
 }
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 		Profiles: []string{"low"},
 	})
 	w.operator = jobs.NewOperator(jobs.OperatorConfig{Store: w.store, Finisher: w.finisher, Bell: w.bell})
-	w.look = jobs.NewReconciler(jobs.ReconcilerConfig{Store: w.store, Finisher: w.finisher, Bell: w.bell})
+	w.look = jobs.NewReconciler(jobs.ReconcilerConfig{Store: w.store, Finisher: w.finisher, Bell: w.bell, Now: w.now})
 	ctx, cancel := context.WithCancel(t.Context())
 	w.stop = cancel
 	w.helpers.Go(func() { w.bell.Run(ctx) })
@@ -77,6 +78,9 @@ func (w *world) work(p jobs.Processor, change ...func(*jobs.RunnerConfig)) (stop
 	w.t.Cleanup(stop)
 	return stop
 }
+
+// now is a clock that tests can set wrong.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
 
 func (w *world) accept(text string) jobs.Accepted {
 	w.t.Helper()
@@ -226,7 +230,7 @@ type faultyStore struct {
 	jobs.Backend
 	down       atomic.Bool
 	loseAnswer atomic.Int32 // so many next answers of ApplyJobs are lost
-	applied    func([]jobs.JobCommand)
+	applied    atomic.Pointer[func([]jobs.JobCommand)]
 }
 
 func (s *faultyStore) ApplyJobs(ctx context.Context, c []jobs.JobCommand) ([]jobs.JobOutcome, error) {
@@ -234,8 +238,8 @@ func (s *faultyStore) ApplyJobs(ctx context.Context, c []jobs.JobCommand) ([]job
 		return nil, jobs.ErrUnavailable
 	}
 	outs, err := s.Backend.ApplyJobs(ctx, c)
-	if s.applied != nil {
-		s.applied(c)
+	if f := s.applied.Load(); f != nil {
+		(*f)(c)
 	}
 	if s.loseAnswer.Load() > 0 {
 		s.loseAnswer.Add(-1)

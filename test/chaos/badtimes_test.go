@@ -121,7 +121,7 @@ func TestTwoProcesses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		var n int
 		for line := range lines(t, res) {
 			if _, err := fmt.Sscanf(line, "butakero_jobs_claimed_total %d", &n); err == nil && n > 0 {
@@ -206,7 +206,7 @@ func TestDiskFull(t *testing.T) {
 	if err := syscall.Mount("tmpfs", files, "tmpfs", 0, "size=128k"); err != nil {
 		t.Skipf("CAN NOT RUN: TestDiskFull can not mount a tmpfs: %v", err)
 	}
-	defer syscall.Unmount(files, syscall.MNT_DETACH)
+	t.Cleanup(func() { _ = syscall.Unmount(files, syscall.MNT_DETACH) })
 	filler := filepath.Join(files, "filler")
 	if err := os.WriteFile(filler, make([]byte, 100<<10), 0o600); err != nil {
 		t.Fatal(err)

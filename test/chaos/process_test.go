@@ -154,7 +154,7 @@ func call(ctx context.Context, method, address string, into any) (status int, er
 	if err != nil {
 		return 0, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
 		return 0, err
