@@ -39,7 +39,7 @@ func Latency(ctx context.Context, dir string, samples int) (took []time.Duration
 		if err := r.counted.wait(ctx); err != nil {
 			return nil, err
 		}
-		pause := time.NewTimer(time.Duration(5+rand.IntN(20)) * time.Millisecond) //nolint:gosec // guards nothing
+		pause := time.NewTimer(time.Duration(5+rand.IntN(20)) * time.Millisecond)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():

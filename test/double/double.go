@@ -47,6 +47,7 @@ type Double struct {
 	journal *journal
 	tunnel  *tunnel
 	server  *http.Server
+	trap    net.Listener
 	closing chan struct{}
 	serving sync.WaitGroup
 
@@ -94,9 +95,14 @@ func New(o Options) (*Double, error) {
 		return nil, fmt.Errorf("double of YouTube: %w", err)
 	}
 	d.URL = "http://" + listener.Addr().String()
+	if d.trap, err = new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"); err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("double of YouTube: %w", err)
+	}
 	d.server = &http.Server{Handler: d, ReadHeaderTimeout: time.Minute, ErrorLog: silent()}
 	d.serving.Go(func() { _ = d.server.Serve(listener) }) // ends with Close
 	d.serving.Go(func() { _ = d.server.Serve(d.tunnel) })
+	d.serving.Go(func() { _ = d.server.Serve(d.trap) })
 	return d, nil
 }
 
@@ -188,9 +194,10 @@ func (d *Double) Settings() []string {
 	}
 }
 
-// Trap is an address that nobody has a reason to ask: redirects lead there.
+// Trap is an internal address that nobody has a reason to ask: redirects lead
+// there. It is on another port than YouTube, and answers who comes all the same.
 func (d *Double) Trap() string {
-	return d.URL + "/trap/latest/meta-data"
+	return "http://" + d.trap.Addr().String() + "/trap/latest/meta-data"
 }
 
 // hosts that are YouTube's, for the proxy.
@@ -225,7 +232,7 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.URL.Host != "" && !isYouTube(r.URL.Host): // an ordinary request to a proxy
-		to(KindRefused, func(x *exchange, _ *http.Request) { http.Error(x, "", http.StatusForbidden) })
+		to(KindRefused, func(x *exchange, _ *http.Request) { http.Error(x, "", http.StatusBadGateway) })
 	case path == "/" || path == "" || path == "/tv":
 		to(KindHome, d.serveHome)
 	case path == "/watch":

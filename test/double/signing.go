@@ -71,7 +71,7 @@ func (f Format) xtags() string {
 func (d *Double) sign(q url.Values) string {
 	mac := hmac.New(sha256.New, d.secret)
 	for _, name := range strings.Split(q.Get("sparams"), ",") {
-		fmt.Fprintf(mac, "%s=%s\n", name, q.Get(name)) //nolint:errcheck // never fails
+		fmt.Fprintf(mac, "%s=%s\n", name, q.Get(name))
 	}
 	sig := "AOq0QJ8w" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	d.mu.Lock()

@@ -97,7 +97,7 @@ func (d *Double) serveConnect(w http.ResponseWriter, r *http.Request) {
 	if !isYouTube(r.Host) {
 		x := d.journal.open(w, Request{At: time.Now(), Kind: KindRefused, Method: r.Method, Host: r.Host, Agent: r.UserAgent(), Proxied: true})
 		defer x.done()
-		http.Error(x, "", http.StatusForbidden)
+		http.Error(x, "", http.StatusBadGateway)
 		return
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()

@@ -63,15 +63,15 @@ func LoadTracks(ctx context.Context, say func(string)) (*Tracks, error) {
 		return nil, err
 	}
 	music := filepath.Join(cache, "corpus", "music")
-	real := exists(filepath.Join(music, recipes[0].music))
-	dir := filepath.Join(cache, "double", tracksKey(real))
+	sounding := exists(filepath.Join(music, recipes[0].music))
+	dir := filepath.Join(cache, "double", tracksKey(sounding))
 	if !exists(filepath.Join(dir, "tracks.json")) {
 		say("making the songs of YouTube's double (half a minute, once)")
-		if err := makeTracks(ctx, dir, music, real); err != nil {
+		if err := makeTracks(ctx, dir, music, sounding); err != nil {
 			return nil, fmt.Errorf("songs of YouTube's double: %w", err)
 		}
 	}
-	return readTracks(dir, real)
+	return readTracks(dir, sounding)
 }
 
 func cacheFolder() (string, error) {
@@ -93,18 +93,18 @@ func exists(name string) bool {
 	return err == nil
 }
 
-func tracksKey(real bool) string {
+func tracksKey(sounding bool) string {
 	version, err := exec.Command("ffmpeg", "-hide_banner", "-version").Output()
 	if err != nil {
 		version = nil // said when it is needed
 	}
 	first, _, _ := strings.Cut(string(version), "\n")
-	sum := sha256.Sum256([]byte(fmt.Sprint(tracksVersion, real, first, recipes)))
+	sum := sha256.Sum256([]byte(fmt.Sprint(tracksVersion, sounding, first, recipes)))
 	return "v-" + hex.EncodeToString(sum[:6])
 }
 
 // makeTracks builds the folder beside its place; whoever is first wins.
-func makeTracks(ctx context.Context, dir, music string, real bool) error {
+func makeTracks(ctx context.Context, dir, music string, sounding bool) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func makeTracks(ctx context.Context, dir, music string, real bool) error {
 	defer func() { _ = os.RemoveAll(stage) }()
 	lengths := map[string]time.Duration{}
 	for _, r := range recipes {
-		if err := r.make(ctx, stage, music, real); err != nil {
+		if err := r.make(ctx, stage, music, sounding); err != nil {
 			return err
 		}
 		if lengths[r.name], err = probe(ctx, filepath.Join(stage, r.file(251))); err != nil {
@@ -150,9 +150,9 @@ var (
 	mp4Layout  = []string{"-f", "mp4", "-brand", "dash", "-movflags", "+frag_keyframe+empty_moov+default_base_moof+global_sidx", "-frag_duration", "10000000"}
 )
 
-func (r recipe) make(ctx context.Context, stage, music string, real bool) error {
+func (r recipe) make(ctx context.Context, stage, music string, sounding bool) error {
 	args := []string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}
-	if real {
+	if sounding {
 		args = append(args, "-stream_loop", "20", "-i", filepath.Join(music, r.music)) // tracks are shorter than songs
 	} else {
 		args = append(args, "-f", "lavfi", "-i", r.tone)
@@ -217,7 +217,7 @@ func probe(ctx context.Context, name string) (time.Duration, error) {
 	return time.Duration(n * float64(time.Second)).Round(time.Millisecond), nil
 }
 
-func readTracks(dir string, real bool) (*Tracks, error) {
+func readTracks(dir string, sounding bool) (*Tracks, error) {
 	index, err := os.ReadFile(filepath.Join(dir, "tracks.json"))
 	if err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ func readTracks(dir string, real bool) (*Tracks, error) {
 	if err := json.Unmarshal(index, &lengths); err != nil {
 		return nil, err
 	}
-	all := &Tracks{Real: real}
+	all := &Tracks{Real: sounding}
 	for _, r := range recipes {
 		t := Track{Title: r.title, Artist: r.artist, Duration: lengths[r.name], Files: map[int][]byte{}}
 		for _, itag := range []int{251, 250, 249, 140, 139} {

@@ -298,19 +298,6 @@ func nibble(c byte) byte {
 	return 255
 }
 
-// unpackID is the inverse of packID.
-func unpackID(b []byte) string {
-	const digits = "0123456789abcdef"
-	out := make([]byte, 0, 36)
-	for i, c := range b {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			out = append(out, '-')
-		}
-		out = append(out, digits[c>>4], digits[c&15])
-	}
-	return string(out)
-}
-
 // idRange is where the packed ids of a song's operations lie, as they begin with
 // the song: first < id <= last.
 func idRange(song jobs.Song) (first, last []byte) {

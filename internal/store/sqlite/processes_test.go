@@ -126,7 +126,7 @@ func TestKilled(t *testing.T) {
 	folder := t.TempDir()
 	answered := map[string]jobs.Key{}
 	for round := range 5 {
-		c := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test's own binary
+		c := exec.CommandContext(t.Context(), os.Args[0])
 		c.Env = append(os.Environ(), childFolder+"="+folder)
 		out, err := c.StdoutPipe()
 		if err != nil {

@@ -127,7 +127,7 @@ func (s *suite) announceCommand(o jobs.Operation) jobs.OperationCommand {
 	}
 }
 
-func (s *suite) reopenCommand(o jobs.Operation, left int64) jobs.OperationCommand {
+func (s *suite) reopenCommand(o jobs.Operation, left int64) jobs.OperationCommand { //nolint:unparam // which generation was left is what these tests are about
 	return jobs.OperationCommand{
 		Kind: jobs.OperationReopen, ID: o.ID, Now: s.at(5 * time.Second), Generation: o.Generation, JobGeneration: left, DueAt: s.at(time.Minute),
 	}

@@ -124,9 +124,9 @@ func (g Generator) result() *jobs.Result {
 
 // seeded returns a generator whose seed is in the test's log.
 func (s *suite) seeded() Generator {
-	seed := rand.Uint64() //nolint:gosec // it is printed
+	seed := rand.Uint64()
 	s.Logf("seed %d", seed)
-	return Generator{Rand: rand.New(rand.NewPCG(seed, 0)), Start: s.now} //nolint:gosec // repeatable
+	return Generator{Rand: rand.New(rand.NewPCG(seed, 0)), Start: s.now}
 }
 
 // testRandomJobs sends random commands, in batches of random size, and holds

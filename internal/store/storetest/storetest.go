@@ -133,7 +133,7 @@ const (
 func newKey() jobs.Key {
 	var id [jobs.SongIDLength]byte
 	for i := range id {
-		id[i] = songAlphabet[rand.IntN(len(songAlphabet))] //nolint:gosec // names of test records
+		id[i] = songAlphabet[rand.IntN(len(songAlphabet))]
 	}
 	return jobs.Key{Song: jobs.Song{Platform: jobs.PlatformYouTube, ID: string(id[:])}, Profile: jobs.DefaultProfile}
 }
@@ -141,7 +141,7 @@ func newKey() jobs.Key {
 func newOperationID(song jobs.Song) string {
 	var e [8]byte
 	for i := range e {
-		e[i] = byte(rand.IntN(256)) //nolint:gosec // names of test records
+		e[i] = byte(rand.IntN(256))
 	}
 	return jobs.NewOperationID(song, e)
 }
