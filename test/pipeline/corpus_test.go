@@ -87,7 +87,7 @@ func TestCorpus(t *testing.T) {
 	if n := count.compared.Load(); count.wrong.Load() == 0 && n < 80 {
 		t.Errorf("only %d copies could be compared with ffmpeg's", n)
 	}
-	// Straight to the terminal, so that it is seen without -v, too.
+	// A line of its own for people and scripts; go test -v and -json show it.
 	fmt.Printf("corpus: %d files, %d ok, %d refused, %d wrong\n",
 		count.entries.Load(), count.ok.Load(), count.refused.Load(), count.wrong.Load())
 }
@@ -170,17 +170,22 @@ func (f *folder) judge(t *testing.T, e corpus.Entry, r jobs.Result) (compared bo
 	if e.Want != corpus.OK {
 		return false
 	}
-	want, ok := ffmpegCopy(t, e.Path)
-	if ok && !slices.EqualFunc(frames, want, bytes.Equal) {
+	want, same := ffmpegCopy(t, e.Path)
+	switch {
+	case len(want) == 0:
+		return false
+	case same && !slices.EqualFunc(frames, want, bytes.Equal):
 		t.Errorf("the %d frames are not the %d of ffmpeg's copy", len(frames), len(want))
+	case !same && e.Row != 66: // ten hours
+		sameSound(t, want, frames)
 	}
-	return ok
+	return true
 }
 
-// ffmpegCopy returns the packets of ffmpeg's own copy, if it can make one and its
-// packets are of the length that DCA's have; others have to be cut or joined, and
-// TestRepackedSoundsTheSame listens to those.
-func ffmpegCopy(t *testing.T, path string) ([][]byte, bool) {
+// ffmpegCopy returns the packets of ffmpeg's own copy, none if it can not make one,
+// and whether they can be frames of DCA as they are: others are cut, joined, or
+// lose their padding.
+func ffmpegCopy(t *testing.T, path string) (packets [][]byte, same bool) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "copy.opus")
 	var said bytes.Buffer
@@ -190,13 +195,28 @@ func ffmpegCopy(t *testing.T, path string) ([][]byte, bool) {
 		t.Logf("ffmpeg can not copy it: %v %s", err, said.Bytes())
 		return nil, false
 	}
-	packets := packetsOf(t, out)
+	packets, same = packetsOf(t, out), true
 	for _, p := range packets {
-		if n, err := opus.Samples(p); err != nil || n != opus.FrameSamples {
-			return nil, false
-		}
+		n, err := opus.Samples(p)
+		padded := err == nil && p[0]&3 == 3 && p[1]&0x40 != 0
+		same = same && err == nil && n == opus.FrameSamples && !padded
 	}
-	return packets, len(packets) > 0
+	return packets, same
+}
+
+// sameSound decodes two streams: the second must be the first, and at most less
+// than a frame longer.
+func sameSound(t *testing.T, want, got [][]byte) {
+	t.Helper()
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "want.opus"), filepath.Join(dir, "got.opus")
+	writeOgg(t, a, want)
+	writeOgg(t, b, got)
+	const frameBytes = opus.FrameSamples * 2 * 2
+	x, y := decode(t, a), decode(t, b)
+	if len(y) < len(x) || len(y)-len(x) >= frameBytes || !bytes.Equal(x, y[:len(x)]) {
+		t.Errorf("%d bytes of sound became %d, or other ones", len(x), len(y))
+	}
 }
 
 // What lies about its size or goes on for hours takes no memory for that. These
