@@ -22,6 +22,7 @@ const (
 	clipLength  = 12 * time.Second
 	shortLength = 5 * time.Second
 	frameLength = 20 * time.Millisecond // of DCA
+	clipFrames  = int(clipLength / frameLength)
 )
 
 // encoding is a file that an encoder makes.

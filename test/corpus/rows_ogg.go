@@ -135,18 +135,18 @@ func (b *builder) oggDamage(m *material) error {
 			"headers-eos.opus":    oggFile{}.bytes(),
 			"last-byte.opus":      whole[:len(whole)-1],
 		}),
-		b.putAll(59, "ogg", Any, items{
+		b.putPackets(59, "ogg", Any, n, items{
 			"at-page.opus":    join(pages[:half]...),
 			"unfinished.opus": changed(len(pages)-1, endsOpen),
 		}),
 		b.putPackets(59, "ogg", Any, n, items{"no-eos.opus": open.bytes()}),
-		b.putAll(60, "ogg", Any, items{
+		b.putPackets(60, "ogg", Any, n, items{
 			"one-page.opus":     changed(half, spoil),
 			"first-page.opus":   changed(0, spoil),
 			"one-checksum.opus": changed(half, func(p []byte) { p[22] ^= 1 }),
 		}),
 		b.putAll(60, "ogg", Err, items{"all-pages.opus": join(spoilt...)}),
-		b.putAll(61, "ogg", Any, items{
+		b.putPackets(61, "ogg", Any, n, items{
 			"lost.opus":           without(half),
 			"lost-first.opus":     without(0),
 			"lost-tags.opus":      without(1),

@@ -117,7 +117,7 @@ func (b *builder) otherFormats(m *material) error {
 			"no-mdat.m4a": withoutBox(m.file["faststart.m4a"], "mdat"),
 		}),
 		b.putAll(14, "mp4", Err, items{"faststart-cut.m4a": half("faststart.m4a"), "faststart-last-100.m4a": m.file["faststart.m4a"][:len(m.file["faststart.m4a"])*9/10]}),
-		b.putAll(15, "mp4", Any, items{"fragmented-cut.m4a": half("fragmented.m4a")}),
+		b.putPackets(15, "mp4", Any, clipFrames, items{"fragmented-cut.m4a": half("fragmented.m4a")}),
 		b.putAll(16, "flac", Err, items{"cut.flac": half("song.flac"), "header.flac": flac[:flacHeader(flac)]}),
 		b.putAll(17, "wav", Err, items{
 			"cut.wav": half("song.wav"), "says-10-holds-1.wav": wave(2, 48000, 10*second, pcm), "empty.wav": wave(2, 48000, 0, nil),
@@ -127,8 +127,9 @@ func (b *builder) otherFormats(m *material) error {
 			"length-unknown.wav": wave(2, 48000, 0xffffffff, pcm), "65535-channels.wav": wave(65535, 48000, second, pcm),
 			"4-ghz.wav": wave(2, 4_000_000_000, second, pcm),
 		}),
-		b.putAll(19, "mp3", Any, items{"xing-cut.mp3": half("song.mp3"), "without-xing-cut.mp3": half("without-xing.mp3")}),
-		b.putAll(19, "ogg", Any, items{"vorbis-cut.ogg": half("vorbis.ogg"), "vorbis-at-page.ogg": join(cutVorbis[:len(cutVorbis)/2]...)}),
+		b.putPackets(19, "mp3", Any, clipFrames, items{"xing-cut.mp3": half("song.mp3")}),
+		b.putAll(19, "mp3", Any, items{"without-xing-cut.mp3": half("without-xing.mp3")}), // nothing in it tells
+		b.putPackets(19, "ogg", Any, clipFrames, items{"vorbis-cut.ogg": half("vorbis.ogg"), "vorbis-at-page.ogg": join(cutVorbis[:len(cutVorbis)/2]...)}),
 		b.putAll(20, "mp3", Err, items{"id3-256MiB.mp3": join([]byte("ID3\x04\x00\x00\x7f\x7f\x7f\x7f"), m.file["without-xing.mp3"])}),
 		b.put(Entry{Row: 53, Name: "glued.mp3", Format: "mp3", Want: Any, Duration: 2 * clipLength}, m.file["song.mp3"], m.file["song.mp3"]),
 		b.put(Entry{Row: 53, Name: "glued-without-xing.mp3", Format: "mp3", Want: Any, Duration: 2 * clipLength}, m.file["without-xing.mp3"], m.file["without-xing.mp3"]),

@@ -71,7 +71,7 @@ func (b *builder) webmCuts(m *material) error {
 	half := len(song) / 2
 	r.bad(11, "missing.webm", song[:half], song[half+1000:])
 	r.bad(11, "missing-blocks.webm", song[:middle.at], song[blocks[len(blocks)/2+3].at:])
-	r.maybe(11, "zeros.webm", 0, song[:half], make([]byte, 1000), song[half+1000:])
+	r.maybe(11, "zeros.webm", clipLength, song[:half], make([]byte, 1000), song[half+1000:])
 	r.maybe(11, "zeros-in-block.webm", clipLength, song[:middle.content+10], make([]byte, 50), song[middle.content+60:])
 	return r.err
 }
