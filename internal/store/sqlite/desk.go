@@ -80,7 +80,7 @@ func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each fun
 	}
 	switch {
 	case f.Song != "":
-		part("key >= ? AND key < ?", f.Song+":", f.Song+";")
+		part("key >= ? AND key < ?", f.Song, f.Song+";")
 	case f.State != "":
 		part("state = ?", stateNumber(f.State))
 	default:
@@ -116,7 +116,7 @@ func matches(j jobs.Job, f jobs.JobFilter) bool {
 		last = *j.LastError
 	}
 	if f.State != "" && j.State != f.State || f.Class != "" && last.Class != f.Class || f.Code != "" && last.Code != f.Code ||
-		f.Profile != "" && j.Key.Profile != f.Profile {
+		f.Profile != "" && j.Key.Profile != f.Profile || f.Song != "" && j.Key.ID != f.Song {
 		return false
 	}
 	if f.Text == "" {
