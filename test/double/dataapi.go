@@ -44,9 +44,12 @@ func (d *Double) Quota() (searches, units int) {
 
 // refuseAPI checks key, faults and quota; true when the request is answered.
 func (d *Double) refuseAPI(x *exchange, r *http.Request, searches, units int) bool {
-	key := r.Header.Get("X-Goog-Api-Key")
-	if key == "" {
-		key = r.URL.Query().Get("key")
+	key, way := r.Header.Get("X-Goog-Api-Key"), "header"
+	if inURL := r.URL.Query().Get("key"); inURL != "" {
+		key, way = inURL, "url"
+	}
+	if key != "" {
+		x.note(func(l *Request) { l.Key = way })
 	}
 	d.keepSecret(key)
 	f := d.fault(asked{stage: atAPI})

@@ -99,7 +99,7 @@ func New(o Options) (*Double, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("double of YouTube: %w", err)
 	}
-	d.server = &http.Server{Handler: d, ReadHeaderTimeout: time.Minute, ErrorLog: silent()}
+	d.server = &http.Server{Handler: d, ReadHeaderTimeout: time.Minute, ErrorLog: silent(), ConnState: narrow}
 	d.serving.Go(func() { _ = d.server.Serve(listener) }) // ends with Close
 	d.serving.Go(func() { _ = d.server.Serve(d.tunnel) })
 	d.serving.Go(func() { _ = d.server.Serve(d.trap) })
@@ -122,6 +122,16 @@ func Start(t T, o Options) *Double {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	return d
+}
+
+// sendBuffer bounds what the kernel takes of us while the client does not read,
+// so that what was sent is close to what was received.
+const sendBuffer = 64 << 10
+
+func narrow(conn net.Conn, state http.ConnState) {
+	if tcp, ok := conn.(*net.TCPConn); ok && state == http.StateNew {
+		_ = tcp.SetWriteBuffer(sendBuffer) // a kernel that refuses only counts less well
+	}
 }
 
 func setDefault[V comparable](field *V, value V) {

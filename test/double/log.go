@@ -42,7 +42,8 @@ type Request struct {
 	SignedIn bool      `json:"signed_in,omitempty"`
 	Proxied  bool      `json:"proxied,omitempty"`
 	Agent    string    `json:"agent,omitempty"`
-	Done     bool      `json:"done"`
+	Key      string    `json:"key,omitempty"` // how the Data API's key came: header or url
+	Ended    time.Time `json:"ended,omitzero"`
 }
 
 // journal keeps what was asked.
@@ -56,8 +57,9 @@ type journal struct {
 // exchange is a request on its way; its line of the log may be edited with note.
 type exchange struct {
 	http.ResponseWriter
-	j    *journal
-	line *Request
+	j     *journal
+	line  *Request
+	media bool // what is written is a song's
 }
 
 func (j *journal) open(w http.ResponseWriter, line Request) *exchange {
@@ -65,7 +67,7 @@ func (j *journal) open(w http.ResponseWriter, line Request) *exchange {
 	defer j.mu.Unlock()
 	j.all = append(j.all, &line)
 	j.tell()
-	return &exchange{w, j, &line}
+	return &exchange{ResponseWriter: w, j: j, line: &line}
 }
 
 // tell wakes who waits. The lock is held.
@@ -83,7 +85,7 @@ func (x *exchange) note(edit func(*Request)) {
 	x.j.tell()
 }
 
-func (x *exchange) done() { x.note(func(r *Request) { r.Done = true }) }
+func (x *exchange) done() { x.note(func(r *Request) { r.Ended = time.Now() }) }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *exchange) WriteHeader(status int) {
@@ -108,7 +110,7 @@ func (x *exchange) count(n int) {
 			r.Status = http.StatusOK
 		}
 		r.Bytes += int64(n)
-		if r.Kind == KindMedia {
+		if x.media {
 			x.j.bytes[r.ID] += int64(n)
 		}
 	})

@@ -137,6 +137,7 @@ func (d *Double) sendMedia(x *exchange, r *http.Request, f Format, from, to int6
 	if r.Method == http.MethodHead {
 		return
 	}
+	x.media = true
 	rate := d.options.Rate
 	if to-from > d.options.SlowOver {
 		rate = d.options.SlowRate

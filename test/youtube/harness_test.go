@@ -130,6 +130,9 @@ func run(t *testing.T, d *double.Double, more ...string) *system {
 			func(address string) { ready <- "http://" + address })
 	}()
 	t.Cleanup(func() {
+		if s.base != "" {
+			s.searchForSecrets(d)
+		}
 		stop()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("the system ended with %v", err)
@@ -392,6 +395,29 @@ func players(d *double.Double, id string) (native, fallback int) {
 	return native, fallback
 }
 
+// searchForSecrets looks at all that a system has said in a test. Nothing of it is
+// made for secrets, so whatever test runs, none may be found.
+func (s *system) searchForSecrets(d *double.Double) {
+	texts := map[string]string{"the log": s.log.String()}
+	for _, path := range []string{"/api/v1/events?limit=200", "/api/v1/jobs?limit=200", "/api/v1/queue", "/metrics"} {
+		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.base+path, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			s.t.Errorf("GET %s: %d %v", path, resp.StatusCode, err)
+		}
+		texts["GET "+path] = string(body)
+	}
+	noSecrets(s.t, d, texts)
+}
+
 // noSecrets fails if any text shows what must not be seen.
 func noSecrets(t *testing.T, d *double.Double, texts map[string]string) {
 	t.Helper()
@@ -404,4 +430,25 @@ func noSecrets(t *testing.T, d *double.Double, texts map[string]string) {
 			}
 		}
 	}
+}
+
+// tryJSON is fetch for goroutines.
+func tryJSON(method, address string, into any) error {
+	r, err := http.NewRequestWithContext(context.Background(), method, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %d %s", method, resp.StatusCode, body)
+	}
+	return json.Unmarshal(body, into)
 }
