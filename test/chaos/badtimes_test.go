@@ -15,6 +15,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // to damage databases
+
+	"github.com/butakero/butakero/test/proc"
 )
 
 // slow makes the four songs of the bundle take seconds.
@@ -43,15 +45,15 @@ func TestTermDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, 10*time.Second, "the song is not begun", func() bool { return p.state(t, a.Operation).Job.State == "running" })
-	if err := p.end(t, syscall.SIGTERM, 30*time.Second); err != nil {
-		t.Errorf("exit: %v\n%s", err, p.output)
+	if err := p.End(t, syscall.SIGTERM, 30*time.Second); err != nil {
+		t.Errorf("exit: %v\n%s", err, p.Process)
 	}
 	again, err := start(t, data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o := again.state(t, a.Operation); o.State != "succeeded" || o.Job.Attempt != 1 {
-		t.Errorf("%+v\n%s", o, p.output)
+		t.Errorf("%+v\n%s", o, p.Process)
 	}
 }
 
@@ -69,11 +71,11 @@ func TestSecondTermGivesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, 10*time.Second, "the song is not begun", func() bool { return p.state(t, a.Operation).Job.State == "running" })
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	until(t, 10*time.Second, "it does not stop taking work", func() bool { return strings.Contains(p.output.String(), "stopping") })
-	if err := p.end(t, syscall.SIGTERM, 10*time.Second); err != nil {
+	until(t, 10*time.Second, "it does not stop taking work", func() bool { return strings.Contains(p.String(), "stopping") })
+	if err := p.End(t, syscall.SIGTERM, 10*time.Second); err != nil {
 		t.Errorf("exit: %v", err)
 	}
 	again, err := start(t, data)
@@ -149,7 +151,7 @@ func TestRefusals(t *testing.T) {
 	newer, damaged := t.TempDir(), t.TempDir()
 	if p, err := start(t, newer); err != nil {
 		t.Fatal(err)
-	} else if err := p.end(t, os.Interrupt, 20*time.Second); err != nil {
+	} else if err := p.End(t, os.Interrupt, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", filepath.Join(newer, "records.db"))
@@ -185,7 +187,7 @@ func TestRefusals(t *testing.T) {
 			args := append([]string{"up", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, c.args...)
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, program(t), args...)
+			cmd := exec.CommandContext(ctx, proc.Program(t), args...)
 			cmd.Env = []string{"BUTAKERO_SOURCE=demo", c.env}
 			out, err := cmd.CombinedOutput()
 			if code := cmd.ProcessState.ExitCode(); err == nil || code != c.code || !strings.Contains(string(out), c.want) {

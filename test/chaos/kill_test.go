@@ -88,7 +88,7 @@ func TestKilled(t *testing.T) {
 		}
 		<-ctx.Done()
 		cancel()
-		p.kill()
+		p.Kill()
 	}
 	p, err := start(t, data, env...)
 	if err != nil {
@@ -118,8 +118,8 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	copies, silent := events(t, p, ledger)
-	if err := p.end(t, os.Interrupt, 30*time.Second); err != nil {
-		t.Errorf("the end: %v\n%s", err, p.output)
+	if err := p.End(t, os.Interrupt, 30*time.Second); err != nil {
+		t.Errorf("the end: %v\n%s", err, p.Process)
 	}
 	whole(t, data, files, failed)
 	duplicates := 0

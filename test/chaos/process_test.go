@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,136 +9,28 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/butakero/butakero/test/proc"
 )
 
-var (
-	buildOnce sync.Once
-	binary    string
-	errBuild  error
-)
-
-// program builds bin/butakero once, outside the checkout.
-func program(t *testing.T) string {
-	t.Helper()
-	buildOnce.Do(func() {
-		dir, err := os.MkdirTemp("", "butakero-chaos-")
-		if err != nil {
-			errBuild = err
-			return
-		}
-		binary = filepath.Join(dir, "butakero")
-		out, err := exec.Command("go", "build", "-o", binary, "github.com/butakero/butakero/cmd/butakero").CombinedOutput()
-		if err != nil {
-			errBuild = fmt.Errorf("build: %w\n%s", err, out)
-		}
-	})
-	if errBuild != nil {
-		t.Fatal(errBuild)
-	}
-	return binary
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary != "" {
-		_ = os.RemoveAll(filepath.Dir(binary))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { proc.Main(m) }
 
 // process is a running butakero up.
 type process struct {
-	cmd    *exec.Cmd
-	base   string
-	output *output
-	ended  chan struct{}
-	err    error // of Wait, valid after ended
-}
-
-// output collects what a process says.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	*proc.Process
+	base string
 }
 
 // start runs butakero up on a data folder; env adds settings.
 func start(t *testing.T, folder string, env ...string) (*process, error) {
 	t.Helper()
-	p := &process{output: &output{}, ended: make(chan struct{})}
-	p.cmd = exec.Command(program(t), "up", "--listen", "127.0.0.1:0", "--data-dir", folder)
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "BUTAKERO_RATE_PER_SECOND=0", "BUTAKERO_SOURCE=demo"}, env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p.cmd.Stderr = p.output
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
+	p, err := proc.Up(t, folder, nil, append([]string{"BUTAKERO_SOURCE=demo"}, env...))
+	if p == nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	base := make(chan string, 1)
-	go func() {
-		lines := bufio.NewScanner(stdout)
-		for lines.Scan() {
-			fmt.Fprintln(p.output, lines.Text())
-			if address, ok := strings.CutPrefix(lines.Text(), "Butakero is up on "); ok {
-				base <- address
-			}
-		}
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() { p.kill() })
-	select {
-	case p.base = <-base:
-		return p, nil
-	case <-p.ended:
-		return p, fmt.Errorf("ended at once: %w\n%s", p.err, p.output)
-	case <-time.After(30 * time.Second):
-		p.kill()
-		return p, fmt.Errorf("not up after 30 s\n%s", p.output)
-	}
-}
-
-// kill is kill -9.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.ended
-}
-
-// end sends a signal and waits for the process, which must go by itself.
-func (p *process) end(t *testing.T, s os.Signal, within time.Duration) error {
-	t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-p.ended:
-		return p.err
-	case <-time.After(within):
-		t.Fatalf("still there %s after %s:\n%s", within, s, p.output)
-		return nil
-	}
+	return &process{Process: p, base: p.Base}, err
 }
 
 var client = &http.Client{Timeout: 10 * time.Second}

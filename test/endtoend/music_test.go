@@ -70,7 +70,7 @@ func TestMusicByHTTP(t *testing.T) {
 		ids[a.Song] = true
 		o := finished(ctx, t, p, a)
 		if o.State != "succeeded" || o.File == nil || o.Song != a.Song {
-			t.Errorf("%s: %+v\n%s", title, o, p.Output())
+			t.Errorf("%s: %+v\n%s", title, o, p)
 			continue
 		}
 		t.Run(title, func(t *testing.T) { served(ctx, t, p, data, songs[title], o) })
@@ -79,7 +79,7 @@ func TestMusicByHTTP(t *testing.T) {
 		t.Errorf("%d titles became %d songs", len(songs), len(ids))
 	}
 	if err := p.End(t, syscall.SIGTERM, 30*time.Second); err != nil {
-		t.Errorf("it ended with %v\n%s", err, p.Output())
+		t.Errorf("it ended with %v\n%s", err, p)
 	}
 }
 
@@ -116,7 +116,7 @@ func finished(ctx context.Context, t *testing.T, p *proc.Process, a accepted) (o
 		select {
 		case <-tick.C:
 		case <-p.Ended():
-			t.Fatalf("it has ended\n%s", p.Output())
+			t.Fatalf("it has ended\n%s", p)
 		}
 	}
 }

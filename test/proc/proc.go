@@ -100,10 +100,10 @@ func Up(tb testing.TB, folder string, args, env []string) (*Process, error) {
 	case p.Base = <-base:
 		return p, nil
 	case <-p.ended:
-		return p, fmt.Errorf("ended at once: %w\n%s", p.err, p.Output())
+		return p, fmt.Errorf("ended at once: %w\n%s", p.err, p)
 	case <-time.After(30 * time.Second):
 		p.Kill()
-		return p, fmt.Errorf("not up after 30 s\n%s", p.Output())
+		return p, fmt.Errorf("not up after 30 s\n%s", p)
 	}
 }
 
@@ -124,13 +124,13 @@ func (p *Process) End(tb testing.TB, s os.Signal, within time.Duration) error {
 	case <-p.ended:
 		return p.err
 	case <-time.After(within):
-		tb.Fatalf("still there %s after %s:\n%s", within, s, p.Output())
+		tb.Fatalf("still there %s after %s:\n%s", within, s, p)
 		return nil
 	}
 }
 
-// Output is what the process has said so far, on both its outputs.
-func (p *Process) Output() string { return p.output.String() }
+// String is what the process has said so far, on both its outputs.
+func (p *Process) String() string { return p.output.String() }
 
 // Ended is closed when the process is gone.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
