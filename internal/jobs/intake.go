@@ -119,7 +119,11 @@ type ticket struct {
 // differently the second time.
 func (in *Intake) ticket(ctx context.Context, r Request) (t ticket, repeated bool, err error) {
 	note := Note{Key: "idempotency/" + digest(r.Client, r.IdempotencyKey)}
-	body := digest(r.Text, fmt.Sprint(r.Song), r.Profile, r.Requester)
+	song := ""
+	if r.Song != nil {
+		song = r.Song.String()
+	}
+	body := digest(r.Text, song, r.Profile, r.Requester)
 	if r.IdempotencyKey != "" {
 		kept, err := in.Notes.Note(ctx, note.Key)
 		switch {

@@ -360,3 +360,38 @@ func TestBadRequests(t *testing.T) {
 		}
 	})
 }
+
+// A reconciler that still has an old picture of a song's end does not end the
+// requests that wait for its next generation.
+func TestStaleDueEndsNobody(t *testing.T) {
+	t.Parallel()
+	life(t, func(t *testing.T, w *world) {
+		forgotten := &jobs.Error{Class: jobs.ClassPermanent, Code: "private", Message: "private", Remember: time.Second}
+		p := &steps{do: []step{fails(forgotten), makes(10 * time.Minute)}}
+		w.work(p)
+		w.ended(w.accept("twice").Operation.ID)
+		old := w.job(keyOf("twice"))
+		pass(2 * time.Second)
+		a := w.accept("twice") // begins generation 2
+		look := jobs.NewReconciler(jobs.ReconcilerConfig{Store: staleDue{w.store, old}, Finisher: w.finisher, Bell: w.bell})
+		if _, err := look.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := w.store.Operation(t.Context(), a.Operation.ID); err != nil || o.State != jobs.OperationWaiting {
+			t.Errorf("%+v, %v", o, err)
+		}
+		if o := w.ended(a.Operation.ID); o.State != jobs.OperationSucceeded {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// staleDue is a store whose due index lags behind.
+type staleDue struct {
+	jobs.Store
+	old jobs.Job
+}
+
+func (s staleDue) Due(context.Context, time.Time, int) (jobs.Due, error) {
+	return jobs.Due{Jobs: []jobs.Job{s.old}}, nil
+}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -122,5 +123,5 @@ func detail(e *Error) string {
 	if len(s) > DetailLimit {
 		s = s[:DetailLimit]
 	}
-	return s
+	return strings.ToValidUTF8(s, "") // the cut, or a child process, may have left half a rune
 }

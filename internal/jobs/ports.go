@@ -105,7 +105,7 @@ type Stats struct {
 	Jobs          map[JobState]int64
 	Waiting       int64     // operations
 	PendingEvents int64     // ended operations whose event is not out
-	OldestPending time.Time // created_at of the oldest claimable job; zero if none
+	OldestPending time.Time // generation_at of the oldest claimable job; zero if none
 }
 
 // Notes keeps the small records that the fleet shares beside its jobs:

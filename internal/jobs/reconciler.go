@@ -86,7 +86,14 @@ func (r *Reconciler) jobs(ctx context.Context, due []Job) (first error) {
 	now := r.Now()
 	for _, j := range due {
 		if j.State.Ended() {
-			ended = append(ended, j)
+			// What Due returned may be stale, and a fan-out from a generation that is
+			// over would end operations that wait for the next one.
+			now, err := r.Store.Job(ctx, j.Key)
+			if err == nil && now.State.Ended() && !now.DueAt.IsZero() {
+				ended = append(ended, now)
+			} else if err != nil && !errors.Is(err, ErrNotFound) {
+				first = firstError(first, fmt.Errorf("ended job %s: %w", j.Key, err))
+			}
 			continue
 		}
 		if j.Reopen != 0 {
@@ -115,8 +122,6 @@ func (r *Reconciler) jobs(ctx context.Context, due []Job) (first error) {
 	if len(ended) == 0 {
 		return first
 	}
-	// What Due returned may be stale: a fan-out from a record that has moved on
-	// is refused by the guards of the operations and of the close.
 	for range ended {
 		r.Observer.Repaired(RepairFannedOut)
 	}

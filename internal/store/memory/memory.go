@@ -253,8 +253,8 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (jobs.Stats, error) {
 	for _, j := range s.jobs {
 		st.Jobs[j.State]++
 		claimable := j.State == jobs.JobPending || j.State == jobs.JobRetry && !j.RunAt.After(now)
-		if claimable && (st.OldestPending.IsZero() || j.CreatedAt.Before(st.OldestPending)) {
-			st.OldestPending = j.CreatedAt
+		if claimable && (st.OldestPending.IsZero() || j.GenerationAt.Before(st.OldestPending)) {
+			st.OldestPending = j.GenerationAt
 		}
 	}
 	for _, o := range s.operations {
