@@ -56,6 +56,7 @@ const (
 
 	updateJob     = `UPDATE jobs SET state = ?, due = ?, updated = ?, doc = ? WHERE row = ?`
 	updateLagging = `UPDATE jobs SET doc = ? WHERE row = ?`
+	updateDue     = `UPDATE jobs SET due = ?, doc = ? WHERE row = ?`
 
 	updateOp = `UPDATE operations SET due = ?, expires = ?, ended = ?, doc = ? WHERE row = ?`
 
@@ -252,11 +253,10 @@ func (t *tx) flushJobs() error {
 		buf = appendJob(buf, j)
 		doc := buf[from:len(buf):len(buf)]
 		due := nanos(j.DueAt)
-		if t.lags(e, due) {
-			if _, err := t.w.conn.exec(updateLagging, doc, e.row); err != nil {
+		if t.lags(e) {
+			if err := t.lag(e, due, doc); err != nil {
 				return err
 			}
-			t.w.lagging[j.Key] = true
 			buf = buf[:from]
 			continue
 		}
@@ -287,12 +287,24 @@ func (t *tx) flushJobs() error {
 }
 
 // lags says that the columns of a job need not follow its record yet: it has been
-// claimed, and the index names a time to look at it that is not too late. Most of
-// the work of a claim would be moving entries of indexes; a job that ends within
-// catchUpAfter never pays for it. Until then Due finds it too early and sees in
-// the record that it is, and lists have it among the jobs that wait.
-func (t *tx) lags(e *jobEntry, due int64) bool {
-	return e.row != 0 && e.due > 0 && e.due <= due && e.job.State == jobs.JobRunning && !t.catchingUp
+// claimed. Most of the work of a claim would be moving entries of indexes; a job
+// that ends within catchUpAfter never pays for it. Until then lists have it among
+// the jobs that wait.
+func (t *tx) lags(e *jobEntry) bool {
+	return e.row != 0 && e.job.State == jobs.JobRunning && !t.catchingUp
+}
+
+// lag writes the record, and when it is due only if the index names a later time:
+// Due that finds a job too early sees in the record that it is.
+func (t *tx) lag(e *jobEntry, due int64, doc []byte) (err error) {
+	t.w.lagging[e.job.Key] = true
+	if e.due > 0 && e.due <= due {
+		_, err = t.w.conn.exec(updateLagging, doc, e.row)
+		return err
+	}
+	_, err = t.w.conn.exec(updateDue, due, doc, e.row)
+	e.due = due
+	return err
 }
 
 // catchUp brings the columns of jobs that still run up to their records.
