@@ -42,7 +42,8 @@ type Request struct {
 	SignedIn bool      `json:"signed_in,omitempty"`
 	Proxied  bool      `json:"proxied,omitempty"`
 	Agent    string    `json:"agent,omitempty"`
-	Key      string    `json:"key,omitempty"` // how the Data API's key came: header or url
+	Key      string    `json:"key,omitempty"`      // how the Data API's key came: header or url
+	LastByte time.Time `json:"last_byte,omitzero"` // when it was handed to the kernel
 	Ended    time.Time `json:"ended,omitzero"`
 }
 
@@ -98,6 +99,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 	x.count(len(b))
 	n, err := x.ResponseWriter.Write(b)
 	x.count(n - len(b))
+	x.note(func(r *Request) { r.LastByte = time.Now() })
 	return n, err
 }
 

@@ -138,3 +138,15 @@ func scramble(sig string) string {
 	slices.Reverse(b)
 	return "xY" + string(b)
 }
+
+// Link returns a link to a song's media as an identity would be given it, but to
+// the double's own address. "" if there is no such song or format.
+func (d *Double) Link(id string, itag int, identity string) string {
+	song, ok := d.song(id)
+	f := song.Format(itag)
+	if !ok || f.Itag == 0 {
+		return ""
+	}
+	link := d.link(song, f, identity, d.now().Add(d.options.LinkTTL), int64(len(f.Data)))
+	return d.URL + strings.TrimPrefix(link, "https://"+mediaHost)
+}

@@ -62,7 +62,7 @@ func LoadTracks(ctx context.Context, say func(string)) (*Tracks, error) {
 	if err != nil {
 		return nil, err
 	}
-	music := filepath.Join(cache, "corpus", "music")
+	music := filepath.Join(cache, "hyperrogue-music")
 	sounding := exists(filepath.Join(music, recipes[0].music))
 	dir := filepath.Join(cache, "double", tracksKey(sounding))
 	if !exists(filepath.Join(dir, "tracks.json")) {
@@ -92,6 +92,21 @@ func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
 }
+
+// sweep removes what nobody has used for long, and what was broken off.
+func sweep(dir string) {
+	old, err := os.ReadDir(dir)
+	if err != nil {
+		return // it is not there yet
+	}
+	for _, e := range old {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > unusedFor {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name())) // next time
+		}
+	}
+}
+
+const unusedFor = 14 * 24 * time.Hour
 
 func tracksKey(sounding bool) string {
 	version, err := exec.Command("ffmpeg", "-hide_banner", "-version").Output()
@@ -222,6 +237,8 @@ func readTracks(dir string, sounding bool) (*Tracks, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	_ = os.Chtimes(dir, now, now) // used; see sweep
 	lengths := map[string]time.Duration{}
 	if err := json.Unmarshal(index, &lengths); err != nil {
 		return nil, err

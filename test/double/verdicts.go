@@ -59,7 +59,7 @@ var verdicts = map[Kind]verdict{
 	Unknown:   {status: "UNPLAYABLE", reason: "The moon is in the wrong phase for this video"},
 	OddStatus: {status: "MOON_PHASE_REQUIRED", reason: "Wait for the moon"},
 	NoStatus:  {},
-	Kids:      {status: "UNPLAYABLE", reason: "This video is not available on this app"},
+	Kids:      {status: "UNPLAYABLE", reason: "This video is not available"},
 }
 
 // playability is the part of the player call's answer that says why not.

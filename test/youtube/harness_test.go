@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,7 +41,13 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(func() int {
+		// Most of the time they wait for a clock.
+		if err := flag.Set("test.parallel", "12"); err != nil {
+			fmt.Println(err)
+			return 1
+		}
 		var err error
 		if tracks, err = double.LoadTracks(context.Background(), func(s string) { fmt.Println(s) }); err != nil {
 			fmt.Println("CAN NOT RUN: the songs can not be made:", err)
@@ -103,6 +110,10 @@ func settings(t *testing.T, d *double.Double, more ...string) []string {
 	} else {
 		all = append(all, "BUTAKERO_EXTRACTORS=native")
 	}
+	for _, m := range more {
+		name, _, _ := strings.Cut(m, "=")
+		all = slices.DeleteFunc(all, func(s string) bool { return strings.HasPrefix(s, name+"=") })
+	}
 	return append(all, more...)
 }
 
@@ -150,11 +161,12 @@ func run(t *testing.T, d *double.Double, more ...string) *system {
 
 // operation is what the API shows of one.
 type operation struct {
-	ID     string `json:"id"`
-	SongID string `json:"song_id"`
-	State  string `json:"state"`
-	Title  string `json:"title"`
-	Job    struct {
+	ID      string    `json:"id"`
+	SongID  string    `json:"song_id"`
+	State   string    `json:"state"`
+	Title   string    `json:"title"`
+	EndedAt time.Time `json:"ended_at"`
+	Job     struct {
 		State   string `json:"state"`
 		Attempt int    `json:"attempt"`
 		Error   *struct {
