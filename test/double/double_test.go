@@ -59,7 +59,14 @@ func site(t *testing.T, d *Double) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
 
-func get(t *testing.T, c *http.Client, address string, header ...string) (*http.Response, []byte) {
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func get(t *testing.T, c *http.Client, address string, header ...string) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -77,7 +84,7 @@ func get(t *testing.T, c *http.Client, address string, header ...string) (*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, body
+	return answer{resp.StatusCode, resp.Header, body}
 }
 
 // TestKkdai has the real library get a song, as an identity with plain links and
@@ -196,9 +203,9 @@ func TestRanges(t *testing.T) {
 		if c.header != "" {
 			header = []string{"Range", c.header}
 		}
-		resp, body := get(t, http.DefaultClient, link+c.query, header...)
-		if resp.StatusCode != c.status || !bytes.Equal(body, data[c.from:c.to]) || resp.Header.Get("Content-Range") != c.part {
-			t.Errorf("%q %q: %d, %d bytes, %q", c.query, c.header, resp.StatusCode, len(body), resp.Header.Get("Content-Range"))
+		a := get(t, http.DefaultClient, link+c.query, header...)
+		if a.status != c.status || !bytes.Equal(a.body, data[c.from:c.to]) || a.header.Get("Content-Range") != c.part {
+			t.Errorf("%q %q: %d, %d bytes, %q", c.query, c.header, a.status, len(a.body), a.header.Get("Content-Range"))
 		}
 	}
 }
@@ -211,15 +218,16 @@ func TestLinks(t *testing.T) {
 	d, song := start(t, Options{Now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
 	want := func(name, link string, status int) {
 		t.Helper()
-		if resp, _ := get(t, http.DefaultClient, link); resp.StatusCode != status {
-			t.Errorf("%s: %d, want %d", name, resp.StatusCode, status)
+		if a := get(t, http.DefaultClient, link); a.status != status {
+			t.Errorf("%s: %d, want %d", name, a.status, status)
 		}
 	}
 	link := d.Link(song.ID, 251, "VISIONOS")
 	want("a link", link, 200)
 	want("another format's", strings.Replace(link, "itag=251", "itag=250", 1), 403)
 	want("a longer life", strings.Replace(link, "expire=1", "expire=2", 1), 403)
-	want("no signature", link[:strings.Index(link, "&sig=")], 403)
+	unsigned, _, _ := strings.Cut(link, "&sig=")
+	want("no signature", unsigned, 403)
 	want("another identity's", strings.Replace(link, "c=VISIONOS", "c=TVHTML5", 1), 403)
 	want("a dead identity's", d.Link(song.ID, 251, "ANDROID_VR"), 403)
 	want("without a token", d.Link(song.ID, 251, "IOS"), 403)
@@ -274,12 +282,12 @@ func TestByteFaults(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", kind, len(body), err)
 		}
 		// Once, and then no more; and not where the byte is not asked for.
-		if _, body := get(t, http.DefaultClient, link); len(body) != n {
-			t.Errorf("after %s: %d bytes", kind, len(body))
+		if a := get(t, http.DefaultClient, link); len(a.body) != n {
+			t.Errorf("after %s: %d bytes", kind, len(a.body))
 		}
 		d.Fail(song.ID, Fault{Kind: kind, At: 50_000})
-		if _, body := get(t, http.DefaultClient, link+"&range=0-49999"); len(body) != 50_000 {
-			t.Errorf("before the byte of %s: %d bytes", kind, len(body))
+		if a := get(t, http.DefaultClient, link+"&range=0-49999"); len(a.body) != 50_000 {
+			t.Errorf("before the byte of %s: %d bytes", kind, len(a.body))
 		}
 		d.Heal(song.ID)
 	}
@@ -362,12 +370,12 @@ func TestDataAPI(t *testing.T) {
 	}
 	ask := func(path, key string) (int, list) {
 		t.Helper()
-		resp, body := get(t, http.DefaultClient, d.URL+"/youtube/v3/"+path, "X-Goog-Api-Key", key)
+		a := get(t, http.DefaultClient, d.URL+"/youtube/v3/"+path, "X-Goog-Api-Key", key)
 		var l list
-		if err := json.Unmarshal(body, &l); err != nil {
-			t.Fatalf("%s: %s", path, body)
+		if err := json.Unmarshal(a.body, &l); err != nil {
+			t.Fatalf("%s: %s", path, a.body)
 		}
-		return resp.StatusCode, l
+		return a.status, l
 	}
 	seen := map[string]bool{}
 	token, pages := "", 0
@@ -417,9 +425,9 @@ func TestProxy(t *testing.T) {
 	t.Parallel()
 	d, song := start(t, Options{})
 	c := site(t, d)
-	resp, body := get(t, c, "https://i.ytimg.com/vi/"+song.ID+"/hqdefault.jpg")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "image/jpeg" || !bytes.HasPrefix(body, []byte{0xff, 0xd8}) {
-		t.Errorf("a picture: %d %q", resp.StatusCode, resp.Header.Get("Content-Type"))
+	a := get(t, c, "https://i.ytimg.com/vi/"+song.ID+"/hqdefault.jpg")
+	if a.status != http.StatusOK || a.header.Get("Content-Type") != "image/jpeg" || !bytes.HasPrefix(a.body, []byte{0xff, 0xd8}) {
+		t.Errorf("a picture: %d %q", a.status, a.header.Get("Content-Type"))
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	if err != nil {

@@ -65,6 +65,7 @@ func LoadTracks(ctx context.Context, say func(string)) (*Tracks, error) {
 	music := filepath.Join(cache, "hyperrogue-music")
 	sounding := exists(filepath.Join(music, recipes[0].music))
 	dir := filepath.Join(cache, "double", tracksKey(sounding))
+	sweep(filepath.Dir(dir))
 	if !exists(filepath.Join(dir, "tracks.json")) {
 		say("making the songs of YouTube's double (half a minute, once)")
 		if err := makeTracks(ctx, dir, music, sounding); err != nil {

@@ -412,18 +412,9 @@ func players(d *double.Double, id string) (native, fallback int) {
 func (s *system) searchForSecrets(d *double.Double) {
 	texts := map[string]string{"the log": s.log.String()}
 	for _, path := range []string{"/api/v1/events?limit=200", "/api/v1/jobs?limit=200", "/api/v1/queue", "/metrics"} {
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.base+path, nil)
+		body, err := try(http.MethodGet, s.base+path)
 		if err != nil {
-			s.t.Fatal(err)
-		}
-		resp, err := client.Do(r)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		body, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode != http.StatusOK {
-			s.t.Errorf("GET %s: %d %v", path, resp.StatusCode, err)
+			s.t.Error(err)
 		}
 		texts["GET "+path] = string(body)
 	}
@@ -433,7 +424,11 @@ func (s *system) searchForSecrets(d *double.Double) {
 // noSecrets fails if any text shows what must not be seen.
 func noSecrets(t *testing.T, d *double.Double, texts map[string]string) {
 	t.Helper()
-	secrets := append(d.Secrets(), plantedKey, plantedCookie, "&sig=", "videoplayback?")
+	given := d.Secrets()
+	if d.Count(double.KindMedia, "") > 0 && len(given) < 2 {
+		t.Error("songs were fetched, and no signature is known to look for")
+	}
+	secrets := slices.Concat(given, []string{plantedKey, plantedCookie, "&sig=", "videoplayback?"})
 	for name, text := range texts {
 		for _, secret := range secrets {
 			if at := strings.Index(text, secret); at >= 0 {
@@ -444,23 +439,38 @@ func noSecrets(t *testing.T, d *double.Double, texts map[string]string) {
 	}
 }
 
+// tryGet gets a text.
+func tryGet(address string, into *string) error {
+	b, err := try(http.MethodGet, address)
+	*into = string(b)
+	return err
+}
+
 // tryJSON is fetch for goroutines.
 func tryJSON(method, address string, into any) error {
-	r, err := http.NewRequestWithContext(context.Background(), method, address, nil)
+	b, err := try(method, address)
 	if err != nil {
 		return err
 	}
+	return json.Unmarshal(b, into)
+}
+
+func try(method, address string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(context.Background(), method, address, nil)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %d %s", method, resp.StatusCode, body)
+		return nil, fmt.Errorf("%s %s: %d %s", method, address, resp.StatusCode, body)
 	}
-	return json.Unmarshal(body, into)
+	return body, nil
 }

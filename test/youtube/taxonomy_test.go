@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func TestVerdicts(t *testing.T) {
 	d := double.Start(t, double.Options{})
 	s := run(t, d)
 	const never, always = false, true
+	codes := map[string]bool{}
 	for _, c := range []struct {
 		kind     double.Kind
 		code     string
@@ -72,6 +74,10 @@ func TestVerdicts(t *testing.T) {
 		{double.MediaReset, "network", "transient", 2, 2, never},
 		{double.MediaCut, "network", "transient", 2, 2, never},
 	} {
+		// What comes after the beginning is the pipeline's to count.
+		if c.fallback || c.class == "permanent" {
+			codes[c.code] = true
+		}
 		t.Run(string(c.kind), func(t *testing.T) {
 			t.Parallel()
 			song := add(t, d, string(c.kind))
@@ -92,6 +98,16 @@ func TestVerdicts(t *testing.T) {
 	t.Cleanup(func() {
 		if n := d.Count(double.KindTrap, ""); n > 0 {
 			t.Errorf("a redirect to an internal address was followed %d times", n)
+		}
+		// Operators see the codes too.
+		var all string
+		if err := tryGet(s.base+"/metrics", &all); err != nil {
+			t.Error(err)
+		}
+		for code := range codes {
+			if !strings.Contains(all, `butakero_youtube_extractions_total{code="`+code+`"`) {
+				t.Errorf("no metric counts %s", code)
+			}
 		}
 	})
 }
