@@ -95,7 +95,7 @@ func TestBreakAnywhere(t *testing.T) {
 	for _, at := range []int{0, 1, 2, 15, 16, 17, 258, 4096, len(small) / 2, len(small) - 2, len(small) - 1} {
 		spots = append(spots, spot{small, tracks.Short[2], at})
 	}
-	for range 150 {
+	for range 100 {
 		spots = append(spots, spot{small, tracks.Short[2], r.IntN(len(small))})
 	}
 	for _, at := range []int{10<<20 - 1, 10 << 20, 10<<20 + 1, len(large) - 1} {
