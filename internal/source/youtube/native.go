@@ -235,9 +235,9 @@ func rank(err error) int {
 	switch codeOf(err) {
 	case CodeConfig:
 		return 0
-	case CodeNetwork, CodeUpstream, CodeIncomplete:
-		return 1
 	case CodeNoAudio, CodeUnplayable:
+		return 1 // final only where nobody says otherwise
+	case CodeNetwork, CodeUpstream, CodeIncomplete:
 		return 2
 	case CodeExpiredURL:
 		return 3
