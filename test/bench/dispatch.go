@@ -39,7 +39,13 @@ func Dispatch(ctx context.Context, dir string, waiting, ended int) (rate Rate, e
 		return rate, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.fill(ctx, waiting); err != nil {
+	// What waits for longer is looked at by the reconciler, which is another thing
+	// to measure.
+	ring := 30 * time.Second
+	if waiting > 200_000 {
+		ring = 24 * time.Hour
+	}
+	if err := r.fill(ctx, waiting, ring); err != nil {
 		return rate, err
 	}
 	r.counted.expect(ended)

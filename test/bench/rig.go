@@ -71,8 +71,9 @@ func (r *rig) work(p jobs.Processor, slots int) (stop func()) {
 const fillBatch = 256
 
 // fill accepts n new songs, each with its operation, its job and its message, as
-// the intake would, many at a time.
-func (r *rig) fill(ctx context.Context, n int) error {
+// the intake would, many at a time. The reconciler looks at the jobs after ring,
+// and at the operations after four times as long.
+func (r *rig) fill(ctx context.Context, n int, ring time.Duration) error {
 	for n > 0 {
 		size := min(n, fillBatch)
 		n -= size
@@ -84,9 +85,9 @@ func (r *rig) fill(ctx context.Context, n int) error {
 			key := jobs.Key{Song: newSong(), Profile: jobs.DefaultProfile}
 			id := jobs.NewOperationID(key.Song, entropy())
 			puts[i] = jobs.OperationCommand{Kind: jobs.OperationPut, ID: id, Now: now, Operation: jobs.Operation{
-				ID: id, Key: key, Text: "https://youtu.be/" + key.Song.ID, CreatedAt: now, DueAt: now.Add(time.Hour),
+				ID: id, Key: key, Text: "https://youtu.be/" + key.Song.ID, CreatedAt: now, DueAt: now.Add(4 * ring),
 			}}
-			ensures[i] = jobs.JobCommand{Kind: jobs.JobEnsure, Key: key, Now: now, DueAt: now.Add(time.Hour)}
+			ensures[i] = jobs.JobCommand{Kind: jobs.JobEnsure, Key: key, Now: now, DueAt: now.Add(ring)}
 			messages[i].Message = jobs.Message{Version: jobs.MessageVersion, Key: key.String(), Generation: 1}
 		}
 		if _, err := r.store.ApplyOperations(ctx, puts); err != nil {
