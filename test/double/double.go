@@ -271,6 +271,7 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.serveControl(w, r)
 		return
 	}
+	d.endSession(w, r)
 	x := d.journal.open(w, line)
 	defer x.done()
 	serve(x)

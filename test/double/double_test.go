@@ -162,6 +162,14 @@ func TestYTDLP(t *testing.T) {
 	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, song.Format(251).Data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
+	// With its JavaScript runtime it solves what the player's script sets.
+	file = filepath.Join(t.TempDir(), "solved.webm")
+	if said, err := ytdlp("-f", "bestaudio[acodec=opus]", "-o", file, "--extractor-args", "youtube:player_client=tv_samsung", "--", song.ID); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, song.Format(251).Data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
 	for _, r := range d.Requests() {
 		if !r.Proxied {
 			t.Errorf("a request did not come through the proxy: %+v", r)

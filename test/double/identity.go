@@ -22,6 +22,10 @@ const (
 	Token  Media = "token"  // links that need a proof of origin (pot=)
 	SABR   Media = "sabr"   // no links: the one protocol for players alone
 	Cipher Media = "cipher" // links whose signature the player's script makes
+
+	// Challenge is as Cipher, and the script has to turn the parameter n too:
+	// only programs that run scripts get such media.
+	Challenge Media = "challenge"
 )
 
 // Identities returns what is known of the programs that ask, as of 2026-11: by
@@ -30,7 +34,7 @@ func Identities() map[string]Identity {
 	return map[string]Identity{
 		"VISIONOS":            {},
 		"ANDROID_VR":          {Media: Dead}, // since 2026-08-17
-		"TVHTML5":             {Cookies: true},
+		"TVHTML5":             {Media: Challenge, Cookies: true},
 		"TVHTML5_SIMPLY":      {Media: Token},
 		"WEB":                 {Media: SABR, Cookies: true},
 		"MWEB":                {Media: Token, Cookies: true},

@@ -36,7 +36,7 @@ func (d *Double) serveMedia(x *exchange, r *http.Request) {
 	})
 	who := d.identity(identity)
 	switch {
-	case !d.valid(q), who.Media == Dead, who.Media == SABR, who.Media == Token && q.Get("pot") == "":
+	case !d.valid(q), who.Media == Dead, who.Media == SABR, who.Media == Token && q.Get("pot") == "", who.Media == Challenge && !turned(q.Get("n")):
 		http.Error(x, "", http.StatusForbidden)
 		return
 	case size == 0:

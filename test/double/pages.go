@@ -29,15 +29,22 @@ const sorryPage = `<!DOCTYPE html><html><head><title>Sorry...</title></head><bod
 	`<p>Our systems have detected unusual traffic from your computer network. This page checks to see if it's really you ` +
 	`sending the requests, and not a robot.</p><form action="https://www.google.com/sorry/index"></form></body></html>`
 
-// playerScript is the player's script as far as old programs read it: how the
-// signature of a link is put in order.
+// playerScript is the player's script as far as programs read it: how the
+// signature of a link is put in order (Xa) and the parameter n is turned (nx).
+// Old programs look for Mt and Xa by their shape; yt-dlp runs the function that
+// says "alr" and, on what that returns, the method that is none of a URL's own.
 const playerScript = `var _yt_player={};(function(g){var window=this;
-/* double */
 var Mt={sp:function(a,b){a.splice(0,b)},
 rv:function(a){a.reverse()},
 sw:function(a,b){var c=a[0];a[0]=a[b%a.length];a[b%a.length]=c}};
 var Xa=function(a){a=a.split("");Mt.sp(a,2);Mt.rv(a,11);Mt.sw(a,17);return a.join("")};
 var Ka={signatureTimestamp:20772};
+g.Ur=function(a){this.h=new URL(a)};
+g.Ur.prototype.get=function(a){return this.h.searchParams.get(a)};
+g.Ur.prototype.set=function(a,b){this.h.searchParams.set(a,b)};
+g.Ur.prototype.clone=function(){return new g.Ur(this.h.href)};
+g.Ur.prototype.nx=function(){var a=this.get("n");a&&this.set("n","w"+a.split("").reverse().join(""))};
+var Zq=function(a,b,c){var d=new g.Ur(a);d.set("alr","yes");c&&d.set(b,encodeURIComponent(Xa(decodeURIComponent(c))));return d};
 })(_yt_player);
 `
 

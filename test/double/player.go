@@ -177,7 +177,7 @@ func (d *Double) streaming(s Song, identity string, who Identity, f Fault) objec
 			length += 1000
 		}
 		o := describe(s, format, length)
-		d.addLink(o, d.link(s, format, identity, expire, length), who)
+		d.addLink(o, d.challenged(d.link(s, format, identity, expire, length), who), who)
 		if f.Kind == DRM {
 			o["drmFamilies"] = []string{"WIDEVINE"}
 		}
@@ -199,7 +199,7 @@ func (d *Double) streaming(s Song, identity string, who Identity, f Fault) objec
 func (d *Double) addLink(o object, link string, who Identity) {
 	switch who.Media {
 	case SABR:
-	case Cipher:
+	case Cipher, Challenge:
 		plain, sig, _ := strings.Cut(link, "&sig=")
 		o["signatureCipher"] = "s=" + url.QueryEscape(scramble(sig)) + "&sp=sig&url=" + url.QueryEscape(plain)
 	default:
@@ -263,6 +263,17 @@ func (d *Double) signedIn(r *http.Request) bool {
 	defer d.mu.Unlock()
 	has := func(name string) bool { return slices.Contains(names, name) }
 	return !d.rotated && has("LOGIN_INFO") && (has("SAPISID") || has("__Secure-1PAPISID") || has("__Secure-3PAPISID"))
+}
+
+// endSession takes the session away from whom it is no longer valid for, as
+// YouTube does.
+func (d *Double) endSession(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	rotated := d.rotated
+	d.mu.Unlock()
+	if _, err := r.Cookie("LOGIN_INFO"); err == nil && rotated {
+		http.SetCookie(w, &http.Cookie{Name: "LOGIN_INFO", Value: "EXPIRED", Domain: "youtube.com", Path: "/", MaxAge: -1, Secure: true, HttpOnly: true})
+	}
 }
 
 // RotateCookies ends every session: cookies are no longer valid.

@@ -130,6 +130,24 @@ func (d *Double) keepSecret(s string) {
 	d.given[s] = true
 }
 
+// challenge is what n is before the player's script has turned it.
+const challenge = "kR2vXq8sLmTnB4cD"
+
+// challenged puts n into the link of an identity that has to turn it.
+func (d *Double) challenged(link string, who Identity) string {
+	if who.Media != Challenge {
+		return link
+	}
+	return strings.Replace(link, "&sparams=", "&n="+challenge+"&sparams=", 1)
+}
+
+// turned tells whether n is as the script leaves it.
+func turned(n string) bool {
+	b := []byte(challenge)
+	slices.Reverse(b)
+	return n == "w"+string(b)
+}
+
 // scramble is what unscramble in the player's script undoes.
 func scramble(sig string) string {
 	b := []byte(sig)

@@ -72,8 +72,8 @@ func TestPace(t *testing.T) {
 	}
 	slices.SortFunc(begun, time.Time.Compare)
 	for i := burst; i < len(begun); i++ {
-		// The burst's part of the time is the first's; a tenth is for the clock.
-		if least := time.Duration(i-burst+1)*every - every/10; begun[i].Sub(begun[0]) < least {
+		// The burst's part of the time is the first's; a half is for a busy machine.
+		if least := time.Duration(i-burst+1)*every - every/2; begun[i].Sub(begun[0]) < least {
 			t.Errorf("song %d began %s after the first, want %s", i+1, begun[i].Sub(begun[0]), least)
 		}
 	}

@@ -207,3 +207,31 @@ func TestCookies(t *testing.T) {
 		})
 	}
 }
+
+// TestRotatedCookies has YouTube end the session: the song fails for what it is,
+// operators are told, and the dead session is not tried again.
+func TestRotatedCookies(t *testing.T) {
+	t.Parallel()
+	needYTDLP(t)
+	d := double.Start(t, double.Options{})
+	s := run(t, d, "COOKIES_YOUTUBE="+cookieFile(t))
+	d.RotateCookies()
+	for i, id := range []string{"rotated-1", "rotated-2"} {
+		song := add(t, d, id)
+		d.Fail(song.ID, double.Fault{Kind: double.Age, Guests: true})
+		if o := finish(t, s, watch(song.ID)); o.State != "failed" || o.code() != "age_restricted" {
+			t.Errorf("%+v %+v", o, o.Job.Error)
+		}
+		// The adapter asks once with the session that it believes in, then never.
+		if _, fallback := players(d, song.ID); fallback > 0 != (i == 0) {
+			t.Errorf("song %d: %d player calls of yt-dlp", i+1, fallback)
+		}
+	}
+	var all string
+	if err := tryGet(s.base+"/metrics", &all); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(all, "butakero_youtube_cookies_rotated_total 1\n") {
+		t.Error("the metrics do not tell of the cookies")
+	}
+}
