@@ -99,7 +99,7 @@ func (r *Reconciler) jobs(ctx context.Context, due []Job) (first error) {
 		if j.Reopen != 0 {
 			first = firstError(first, r.Finisher.Reopen(ctx, j))
 		}
-		rings = append(rings, JobCommand{Kind: JobRing, Key: j.Key, Now: now, DueAt: now.Add(r.RingEvery)})
+		rings = append(rings, JobCommand{Kind: JobRing, Key: j.Key, Now: now, DueAt: now.Add(r.patience(j, now))})
 	}
 	if len(rings) > 0 {
 		outs, err := r.Store.ApplyJobs(ctx, rings)
@@ -126,6 +126,13 @@ func (r *Reconciler) jobs(ctx context.Context, due []Job) (first error) {
 		r.Observer.Repaired(RepairFannedOut)
 	}
 	return firstError(first, r.Finisher.FanOut(ctx, ended))
+}
+
+// patience is how long a ring is trusted. The longer a job has waited, the
+// likelier it is that the workers are busy and not that a message was lost: a
+// long backlog is not rung through every RingEvery.
+func (r *Reconciler) patience(j Job, now time.Time) time.Duration {
+	return min(max(r.RingEvery, now.Sub(j.generationStart())), max(r.RingEvery, 10*time.Minute))
 }
 
 func (r *Reconciler) operations(ctx context.Context, due []Operation) (first error) {
