@@ -18,6 +18,8 @@
 //	signing.go   those links
 //	dataapi.go   the Data API v3: search.list, videos.list, keys, quota
 //	fault.go     what can go wrong, by video and by count
+//	fill.go      a video for each of them
+//	control.go   all that over HTTP, for people
 //	log.go       what was asked, and how many bytes went out
 //
 // What is known of YouTube's behaviour is dated: it is that of November 2026.

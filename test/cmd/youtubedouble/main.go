@@ -25,13 +25,16 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "youtubedouble:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("youtubedouble", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8099", "host:port")
 	key := flags.String("key", "", "the key that the Data API takes; empty: any")
@@ -39,8 +42,6 @@ func run(args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	tracks, err := double.LoadTracks(ctx, func(s string) { fmt.Fprintln(os.Stderr, s) })
 	if err != nil {
 		return err
