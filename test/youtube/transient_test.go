@@ -36,6 +36,7 @@ func TestPassing(t *testing.T) {
 		{"odd-status", fault{Kind: double.OddStatus, Times: 1}, 1, never, once, false},
 		{"wrong-video", fault{Kind: double.WrongVideo, Times: 1}, 1, never, once, false},
 		{"redirect", fault{Kind: double.Redirect, Times: 1, Location: d.Trap()}, 1, never, once, false},
+		{"kids", fault{Kind: double.Kids}, 1, always, once, false},
 
 		{"m-403", fault{Kind: double.Media403, Times: 1}, 1, always, once, true},
 		{"m-410", fault{Kind: double.Media410, Times: 1}, 1, always, once, true},

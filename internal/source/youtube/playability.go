@@ -120,7 +120,7 @@ var signals = []signal{
 	{CodeMembersOnly, []string{"members-only", "members only", "channel's members", "premium members", "requires payment", "join this channel"}},
 	{CodeGeoBlocked, []string{"in your country", "in your region"}},
 	{CodeUpcoming, []string{"will begin in", "premieres in", "premiere will begin", "live event will begin", "has not started"}},
-	{CodeNotFound, []string{"video unavailable", "video is unavailable", "is no longer available", "removed", "terminated", "does not exist", "isn't available anymore", "video is not available", "video isn't available"}},
+	{CodeNotFound, []string{"video unavailable", "video is unavailable", "is no longer available", "removed", "been terminated", "does not exist", "isn't available anymore", "video is not available", "video isn't available"}},
 }
 
 func findSignal(text string) string {
@@ -177,6 +177,10 @@ func (p *playerAnswer) judge(id string, limit time.Duration, clean *redactor) er
 		return fail(CodePrivate, cause)
 	case status == "LIVE_STREAM_OFFLINE":
 		return fail(CodeUpcoming, cause)
+	case code == CodeNotFound && status == "UNPLAYABLE":
+		// Some videos (made for kids) are kept from some identities in the words of
+		// those that are gone: the other extractor will tell.
+		return fail(CodeUnplayable, cause)
 	case code != "":
 		return fail(code, cause)
 	case status == "ERROR" && has(text, "unavailable"):
