@@ -29,6 +29,7 @@ type Error struct {
 	Code       string        // stable, lower case with underscores
 	Message    string        // for the user; English, no secret, no address
 	Host       string        // who failed, when it was somebody else
+	Extractor  string        // which way into the source was tried last, where it has several
 	RetryAfter time.Duration // throttled: at least so long
 	Remember   time.Duration // permanent: how long new requests are answered from the record; 0: the policy's default
 	Err        error         // the cause, for operators

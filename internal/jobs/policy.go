@@ -47,7 +47,7 @@ func setDefault[T comparable](field *T, value T) {
 func (p Policy) Decide(j Job, cause error, now time.Time, random float64) JobCommand {
 	e := AsError(cause)
 	f := &Failure{
-		Class: e.Class, Code: e.Code, Message: e.Message, Detail: detail(e), Host: e.Host,
+		Class: e.Class, Code: e.Code, Message: e.Message, Detail: detail(e), Host: e.Host, Extractor: e.Extractor,
 		Stage: j.Stage, Worker: j.Owner, Attempt: j.Attempt, At: now,
 	}
 	c := JobCommand{Kind: JobFail, Key: j.Key, Now: now, Fence: j.Fence, Token: j.Token, Failure: f}

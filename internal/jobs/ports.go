@@ -70,44 +70,6 @@ type Due struct {
 	Operations []Operation
 }
 
-// Desk is how people look at the records: lists may be stale by seconds and
-// never take part in a decision of the protocol. A cursor that is not the
-// list's own is ErrBadCursor.
-type Desk interface {
-	// Jobs lists jobs that match the filter, the newest update first. cursor is
-	// "" or what the last call returned; an empty next means the end.
-	Jobs(ctx context.Context, filter JobFilter, cursor string, limit int) (jobs []Job, next string, err error)
-
-	// Events lists ended operations in the order in which they ended, from
-	// behind the cursor on ("" from the oldest kept). next is never empty: with
-	// it a reader goes on later. An operation may come twice (after a replay),
-	// never too late to be seen by a reader who keeps its cursor.
-	Events(ctx context.Context, cursor string, limit int) (ended []Operation, next string, err error)
-
-	// Stats counts. It may cost a scan of an index; callers cache it.
-	Stats(ctx context.Context, now time.Time) (Stats, error)
-}
-
-// JobFilter selects jobs; zero fields select all.
-type JobFilter struct {
-	State   JobState
-	Class   Class  // of the last error
-	Code    string // of the last error
-	Song    string // song id
-	Since   time.Time
-	Until   time.Time
-	Text    string // in title, requester or message
-	Profile string
-}
-
-// Stats describes the backlog.
-type Stats struct {
-	Jobs          map[JobState]int64
-	Waiting       int64     // operations
-	PendingEvents int64     // ended operations whose event is not out
-	OldestPending time.Time // generation_at of the oldest claimable job; zero if none
-}
-
 // Notes keeps the small records that the fleet shares beside its jobs:
 // idempotency keys, cached searches, pauses, circuits. Each is changed by
 // compare-and-swap on its version.

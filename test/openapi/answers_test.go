@@ -83,6 +83,10 @@ func (b *backend) Replay(context.Context, jobs.Key) (jobs.Job, error)        { r
 func (b *backend) Job(context.Context, jobs.Key) (jobs.Job, error)           { return b.job, b.err }
 func (b *backend) Operation(context.Context, string) (jobs.Operation, error) { return b.op, b.err }
 
+func (b *backend) Groups(context.Context, jobs.JobFilter, jobs.Facet, int) ([]jobs.Group, error) {
+	return nil, b.err
+}
+
 func (b *backend) Jobs(context.Context, jobs.JobFilter, string, int) ([]jobs.Job, string, error) {
 	return []jobs.Job{b.job, jobIn(jobs.JobDone)}, "next", b.err
 }

@@ -182,7 +182,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 	defer s.mu.Unlock()
 	var found []jobs.Job
 	for _, j := range s.jobs {
-		if matches(j, f) && (cursor == "" || place(j) < cursor) {
+		if f.Matches(j) && (cursor == "" || place(j) < cursor) {
 			found = append(found, j)
 		}
 	}
@@ -207,20 +207,20 @@ func isPlace(cursor string) bool {
 	return errTime == nil && errKey == nil
 }
 
-func matches(j jobs.Job, f jobs.JobFilter) bool {
-	last := jobs.Failure{}
-	if j.LastError != nil {
-		last = *j.LastError
+// Groups implements jobs.Desk.
+func (s *Store) Groups(ctx context.Context, f jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	text := strings.ToLower(j.Info.Title + "\n" + j.Requester + "\n" + last.Message)
-	return (f.State == "" || j.State == f.State) &&
-		(f.Class == "" || last.Class == f.Class) &&
-		(f.Code == "" || last.Code == f.Code) &&
-		(f.Song == "" || j.Key.ID == f.Song) &&
-		(f.Profile == "" || j.Key.Profile == f.Profile) &&
-		(f.Since.IsZero() || !j.UpdatedAt.Before(f.Since)) &&
-		(f.Until.IsZero() || j.UpdatedAt.Before(f.Until)) &&
-		(f.Text == "" || strings.Contains(text, strings.ToLower(f.Text)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	groups := jobs.NewGrouping(by)
+	for _, j := range s.jobs {
+		if f.Matches(j) {
+			groups.Add(j)
+		}
+	}
+	return groups.Top(limit), nil
 }
 
 // Events implements jobs.Desk.

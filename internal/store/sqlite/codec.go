@@ -11,7 +11,7 @@ import (
 
 // codecVersion is the first byte of every stored record. A field that is added
 // comes behind the last one under a new version; older versions stay readable.
-const codecVersion = 1
+const codecVersion = 2
 
 var errCodec = errors.New("a stored record can not be read")
 
@@ -21,13 +21,14 @@ var errCodec = errors.New("a stored record can not be read")
 // nothing: results and failures are shared with the callers.
 type coder struct {
 	b       []byte
+	version byte
 	reading bool
 	err     error
 }
 
 // appendJob encodes a record behind what is in b.
 func appendJob(b []byte, j *jobs.Job) []byte {
-	c := coder{b: append(b, codecVersion)}
+	c := coder{b: append(b, codecVersion), version: codecVersion}
 	c.job(j)
 	return c.b
 }
@@ -42,7 +43,7 @@ func decodeJob(b []byte) (j jobs.Job, err error) {
 }
 
 func appendOperation(b []byte, o *jobs.Operation) []byte {
-	c := coder{b: append(b, codecVersion)}
+	c := coder{b: append(b, codecVersion), version: codecVersion}
 	c.operation(o)
 	return c.b
 }
@@ -57,10 +58,10 @@ func decodeOperation(b []byte) (o jobs.Operation, err error) {
 }
 
 func reader(b []byte) (coder, error) {
-	if len(b) == 0 || b[0] != codecVersion {
+	if len(b) == 0 || b[0] < 1 || b[0] > codecVersion {
 		return coder{}, fmt.Errorf("%w: unknown version", errCodec)
 	}
-	return coder{b: b[1:], reading: true}, nil
+	return coder{b: b[1:], version: b[0], reading: true}, nil
 }
 
 func (c *coder) job(j *jobs.Job) {
@@ -191,6 +192,9 @@ func (c *coder) failure(f *jobs.Failure) {
 	c.count(&f.Attempt)
 	c.time(&f.At)
 	c.time(&f.RetryAt)
+	if c.version >= 2 {
+		text(c, &f.Extractor)
+	}
 }
 
 func (c *coder) number(n *int64) {

@@ -38,7 +38,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 			if err != nil {
 				return false, err
 			}
-			if matches(j, f) {
+			if f.Matches(j) {
 				found = append(found, j)
 			}
 			more = len(found) == limit
@@ -109,21 +109,26 @@ func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each fun
 	return nil
 }
 
-// matches checks what the query does not.
-func matches(j jobs.Job, f jobs.JobFilter) bool {
-	var last jobs.Failure
-	if j.LastError != nil {
-		last = *j.LastError
+// Groups implements jobs.Desk.
+func (s *Store) Groups(ctx context.Context, f jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error) {
+	groups := jobs.NewGrouping(by)
+	from := place{updated: math.MaxInt64, row: math.MaxInt64}
+	for n := scanChunk; n == scanChunk; {
+		n = 0
+		err := s.scan(ctx, f, from, func(at place, doc []byte) (bool, error) {
+			n++
+			from = at
+			j, err := decodeJob(doc)
+			if err == nil && f.Matches(j) {
+				groups.Add(j)
+			}
+			return true, err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	if f.State != "" && j.State != f.State || f.Class != "" && last.Class != f.Class || f.Code != "" && last.Code != f.Code ||
-		f.Profile != "" && j.Key.Profile != f.Profile || f.Song != "" && j.Key.ID != f.Song {
-		return false
-	}
-	if f.Text == "" {
-		return true
-	}
-	text := strings.ToLower(j.Info.Title + "\n" + j.Requester + "\n" + last.Message)
-	return strings.Contains(text, strings.ToLower(f.Text))
+	return groups.Top(limit), nil
 }
 
 func (p place) cursor() string { return fmt.Sprintf("%d.%d", p.updated, p.row) }

@@ -53,6 +53,10 @@ func (p *pair) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit 
 	return p.next().Jobs(ctx, f, cursor, limit)
 }
 
+func (p *pair) Groups(ctx context.Context, f jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error) {
+	return p.next().Groups(ctx, f, by, limit)
+}
+
 func (p *pair) Events(ctx context.Context, cursor string, limit int) ([]jobs.Operation, string, error) {
 	return p.next().Events(ctx, cursor, limit)
 }

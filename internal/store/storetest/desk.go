@@ -12,6 +12,7 @@ import (
 var deskTests = []test{
 	{name: "ListAndCursor", alone: true, run: testJobList},
 	{name: "Filters", alone: true, run: testFilters},
+	{name: "Groups", alone: true, run: testGroups},
 	{name: "BadCursors", run: testBadCursors},
 }
 
@@ -107,7 +108,8 @@ func testFilters(s *suite) {
 	held := s.job(s.claimCommand(c.Key, "t", s.now)).Job
 	s.now = now.Add(time.Hour)
 	fail := s.failCommand(held, jobs.JobDead)
-	fail.Failure = &jobs.Failure{Class: jobs.ClassPermanent, Code: "video_private", Message: "the video is Private 100%_", At: s.now}
+	fail.Failure = &jobs.Failure{Class: jobs.ClassPermanent, Code: "video_private", Message: "the video is Private 100%_",
+		Host: "youtube", Stage: jobs.StageStoring, Extractor: "yt-dlp", At: s.now}
 	dead := s.job(fail).Job
 	for name, test := range map[string]struct {
 		filter jobs.JobFilter
@@ -121,6 +123,13 @@ func testFilters(s *suite) {
 		"cancelled":     {jobs.JobFilter{State: jobs.JobCancelled}, []jobs.Job{cancelled}},
 		"class":         {jobs.JobFilter{Class: jobs.ClassPermanent}, []jobs.Job{dead}},
 		"code":          {jobs.JobFilter{Code: "reset"}, []jobs.Job{retry}},
+		"host":          {jobs.JobFilter{Host: "youtube"}, []jobs.Job{dead}},
+		"stage":         {jobs.JobFilter{State: jobs.JobDead, Stage: jobs.StageStoring}, []jobs.Job{dead}},
+		"extractor":     {jobs.JobFilter{Extractor: "yt-dlp"}, []jobs.Job{dead}},
+		"exactly of":    {jobs.JobFilter{Requester: "Guild-77"}, []jobs.Job{dead}},
+		"not in part":   {jobs.JobFilter{Requester: "guild"}, nil},
+		"all of them":   {jobs.JobFilter{State: jobs.JobDead, Class: jobs.ClassPermanent, Host: "youtube", Extractor: "yt-dlp", Requester: "Guild-77"}, []jobs.Job{dead}},
+		"all but one":   {jobs.JobFilter{State: jobs.JobDead, Class: jobs.ClassPermanent, Host: "youtube", Extractor: "native", Requester: "Guild-77"}, nil},
 		"song":          {jobs.JobFilter{Song: done.Key.ID}, []jobs.Job{done}},
 		"profile":       {jobs.JobFilter{Profile: "low"}, []jobs.Job{dead}},
 		"since":         {jobs.JobFilter{Since: now.Add(30 * time.Minute)}, []jobs.Job{dead}},
@@ -153,6 +162,46 @@ func testFilters(s *suite) {
 				return ""
 			})
 		}
+	}
+}
+
+func testGroups(s *suite) {
+	die := func(code, host string, at time.Time) jobs.Job {
+		held := s.running()
+		fail := s.failCommand(held, jobs.JobDead)
+		fail.Now = at
+		fail.Failure = &jobs.Failure{Class: jobs.ClassPermanent, Code: code, Message: "no", Host: host, At: at}
+		return s.job(fail).Job
+	}
+	first, second := s.now.Add(time.Hour), s.now.Add(2*time.Hour)
+	die("private", "youtube", first)
+	die("private", "youtube", second)
+	die("live", "", first)
+	s.pending()
+	for name, test := range map[string]struct {
+		filter jobs.JobFilter
+		by     jobs.Facet
+		limit  int
+		want   []jobs.Group
+	}{
+		"code":     {jobs.JobFilter{State: jobs.JobDead}, jobs.FacetCode, 10, []jobs.Group{{Value: "private", Count: 2, Oldest: first, Newest: second}, {Value: "live", Count: 1, Oldest: first, Newest: first}}},
+		"largest":  {jobs.JobFilter{State: jobs.JobDead}, jobs.FacetCode, 1, []jobs.Group{{Value: "private", Count: 2, Oldest: first, Newest: second}}},
+		"nameless": {jobs.JobFilter{State: jobs.JobDead}, jobs.FacetHost, 10, []jobs.Group{{Value: "youtube", Count: 2, Oldest: first, Newest: second}, {Count: 1, Oldest: first, Newest: first}}},
+		"filtered": {jobs.JobFilter{State: jobs.JobDead, Since: second}, jobs.FacetClass, 10, []jobs.Group{{Value: "permanent", Count: 1, Oldest: second, Newest: second}}},
+		"nothing":  {jobs.JobFilter{State: jobs.JobDone}, jobs.FacetCode, 10, nil},
+	} {
+		s.eventually(func() string {
+			got, err := s.b.Groups(s.ctx, test.filter, test.by, test.limit)
+			if err != nil || len(got) != len(test.want) {
+				return fmt.Sprintf("%s: %+v, %v; want %+v", name, got, err, test.want)
+			}
+			for i, want := range test.want {
+				if g := got[i]; g.Value != want.Value || g.Count != want.Count || !g.Oldest.Equal(want.Oldest) || !g.Newest.Equal(want.Newest) {
+					return fmt.Sprintf("%s: %+v, want %+v", name, g, want)
+				}
+			}
+			return ""
+		})
 	}
 }
 
