@@ -3,10 +3,8 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +31,10 @@ type RunnerConfig struct {
 	Observer  Observer
 	Log       *slog.Logger
 
+	// Gate, if not nil, is asked before messages are taken. While it gives a
+	// reason the worker takes none; what is in hand goes on.
+	Gate func(ctx context.Context) error
+
 	Worker string // name of this worker in records; a random id
 	Slots  int    // jobs at a time; 2
 
@@ -55,6 +57,7 @@ type Runner struct {
 	slots chan struct{}
 	ended chan finished
 	unfit atomic.Pointer[Error]
+	gate  atomic.Pointer[gate]
 
 	mu      sync.Mutex
 	running map[Key]*attempt
@@ -102,6 +105,9 @@ func NewRunner(c RunnerConfig) *Runner {
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64
+	}
+	if c.Gate == nil {
+		c.Gate = func(context.Context) error { return nil }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -176,16 +182,26 @@ const receiveBatch = 256
 // receive takes messages as long as there are free slots; there is no buffer
 // between the queue and the slots.
 func (r *Runner) receive(intake, attempts context.Context) {
+	gate := newGate(intake, r.Gate, r.Log)
+	r.gate.Store(gate)
+	gate.look(intake)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { gate.keep(intake) })
+	defer keeping.Wait()
 	wait := time.Duration(0)
 	for intake.Err() == nil {
 		if wait > 0 && !sleep(intake, wait) {
 			return
 		}
-		free := r.acquire(intake)
-		if free == 0 {
+		open, ok := gate.pass(intake)
+		if !ok {
 			return
 		}
-		deliveries, err := r.Queue.Receive(intake, free)
+		free := r.acquire(open)
+		if free == 0 {
+			continue
+		}
+		deliveries, err := r.Queue.Receive(open, free)
 		// What was received is looked after even if intake has ended meanwhile.
 		used := 0
 		if len(deliveries) > 0 {
@@ -195,7 +211,7 @@ func (r *Runner) receive(intake, attempts context.Context) {
 			<-r.slots
 		}
 		switch {
-		case err != nil && intake.Err() == nil:
+		case err != nil && open.Err() == nil:
 			if wait == 0 {
 				r.Log.Warn("can not receive; trying again", "error", err)
 			}
@@ -338,57 +354,4 @@ func (r *Runner) start(attempts context.Context, j Job, d Delivery, now time.Tim
 		stop(nil)
 		r.ended <- f
 	}()
-}
-
-// process runs the processor and catches its panics.
-func (r *Runner) process(ctx context.Context, a *attempt) (result Result, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &Error{
-				Class: ClassPanic, Code: CodePanic, Message: "a bug stopped the work on this song",
-				Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack()),
-			}
-		}
-	}()
-	if r.Attempt > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, r.Attempt, errTimeout)
-		defer cancel()
-	}
-	result, err = r.Processor.Process(ctx, a.job, a.report)
-	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
-		err = Transient(CodeTimeout, fmt.Sprintf("the attempt took longer than %s", r.Attempt), err)
-	}
-	return result, err
-}
-
-// stopped gives the verdict on an attempt that was stopped from outside.
-func stopped(cause, err error) error {
-	switch {
-	case errors.Is(cause, ErrShutdown):
-		return &Error{Class: ClassInterrupted, Code: CodeInterrupted, Message: "the worker was shut down", Err: err}
-	case errors.Is(cause, ErrLeaseLost), errors.Is(cause, ErrCancelled):
-		return cause
-	}
-	return err
-}
-
-// report is called by the processor as often as it likes.
-func (a *attempt) report(s Stage, p Progress, info SongInfo) {
-	a.mu.Lock()
-	a.stage, a.progress, a.fresh = s, p, true
-	a.info = mergeInfo(a.info, info)
-	a.mu.Unlock()
-}
-
-// sleep waits for d; false: ctx was done first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
