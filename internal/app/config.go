@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -123,8 +124,8 @@ func (p Problems) Error() string {
 }
 
 // Load reads the settings from environ (NAME=value, as os.Environ gives them)
-// and, where that is silent, from an env file. overrides win over both; they
-// come from command-line flags. All problems are reported at once.
+// and, where that is silent, from an env file and the secret that AWS_SECRET_NAME
+// names. overrides win over all; they come from command-line flags. All problems are reported at once.
 func Load(environ []string, envFile string, overrides map[string]string) (*Config, error) {
 	var problems Problems
 	read := map[string]value{}
@@ -147,6 +148,20 @@ func Load(environ []string, envFile string, overrides map[string]string) (*Confi
 	for name, text := range overrides {
 		if text != "" {
 			read[name] = value{text, "command line"}
+		}
+	}
+	if err := exportAWS(read); err != nil {
+		problems = append(problems, err.Error())
+	}
+	if secret := read["AWS_SECRET_NAME"].text; secret != "" {
+		kept, err := readSecret(context.Background(), secret, read["AWS_REGION"].text)
+		if err != nil {
+			problems = append(problems, "AWS_SECRET_NAME: "+err.Error())
+		}
+		for name, text := range kept {
+			if _, ok := read[name]; !ok && text != "" {
+				read[name] = value{text, "secret " + secret}
+			}
 		}
 	}
 	c := &Config{values: map[string]value{}}

@@ -1,10 +1,8 @@
 package app
 
 import (
-	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -139,88 +137,6 @@ func (m *metrics) watchBell(b *jobs.Bell) {
 
 func (m *metrics) gauge(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
-}
-
-// watchBacklog adds the state of the queue as the records tell it. It is
-// counted at most once in statsAge, however often it is asked for.
-func (m *metrics) watchBacklog(desk jobs.Desk, queue jobs.Queue) {
-	m.registry.MustRegister(&backlog{desk: desk, queue: queue, now: time.Now})
-}
-
-const statsAge = 5 * time.Second
-
-// backlog is a prometheus.Collector over jobs.Stats.
-type backlog struct {
-	desk  jobs.Desk
-	queue jobs.Queue
-	now   func() time.Time
-
-	mu    sync.Mutex
-	read  time.Time
-	stats jobs.Stats
-	depth jobs.Depth
-	err   error
-}
-
-var (
-	jobsDesc    = prometheus.NewDesc("butakero_jobs", "Jobs by state, as the store counts them.", []string{"state"}, nil)
-	waitingDesc = prometheus.NewDesc("butakero_operations_waiting", "Accepted requests that have not ended.", nil, nil)
-	eventsDesc  = prometheus.NewDesc("butakero_events_pending", "Ended operations whose event is not out.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("butakero_oldest_pending_seconds", "Age of the oldest job that waits for a worker.", nil, nil)
-	depthDesc   = prometheus.NewDesc("butakero_queue_messages", "Messages by state, as the queue counts them; -1 where it can not tell.", []string{"state"}, nil)
-	upDesc      = prometheus.NewDesc("butakero_store_up", "1 while the store answers.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, upDesc} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (b *backlog) Collect(ch chan<- prometheus.Metric) {
-	stats, depth, err := b.count()
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	if err != nil {
-		gauge(upDesc, 0)
-		return
-	}
-	gauge(upDesc, 1)
-	for _, s := range []jobs.JobState{jobs.JobPending, jobs.JobRunning, jobs.JobRetry, jobs.JobDone, jobs.JobDead, jobs.JobCancelled} {
-		gauge(jobsDesc, float64(stats.Jobs[s]), string(s))
-	}
-	gauge(waitingDesc, float64(stats.Waiting))
-	gauge(eventsDesc, float64(stats.PendingEvents))
-	age := 0.0
-	if !stats.OldestPending.IsZero() {
-		age = max(0, b.now().Sub(stats.OldestPending).Seconds())
-	}
-	gauge(oldestDesc, age)
-	gauge(depthDesc, float64(depth.Visible), "visible")
-	gauge(depthDesc, float64(depth.InFlight), "in_flight")
-	gauge(depthDesc, float64(depth.Delayed), "delayed")
-}
-
-func (b *backlog) count() (jobs.Stats, jobs.Depth, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.now()
-	if !b.read.IsZero() && now.Sub(b.read) < statsAge {
-		return b.stats, b.depth, b.err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), statsAge)
-	defer cancel()
-	b.read = now
-	b.stats, b.err = b.desk.Stats(ctx, now)
-	if depth, err := b.queue.Depth(ctx); err == nil {
-		b.depth = depth
-	} else {
-		b.depth = jobs.Depth{Visible: -1, InFlight: -1, Delayed: -1}
-	}
-	return b.stats, b.depth, b.err
 }
 
 // observeHTTP counts an answered request.

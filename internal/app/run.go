@@ -85,9 +85,9 @@ func (s *System) serve(intake, work context.Context, listener net.Listener, role
 	var working sync.WaitGroup
 	if role.Worker {
 		worker := workerName()
-		runner := s.runner(worker)
+		w := s.worker(worker)
 		working.Go(func() { s.reconciler().Run(loops) })
-		working.Go(func() { runner.Run(loops, work) })
+		working.Go(func() { w.run(loops, work) })
 		working.Go(func() { s.keepHouse(loops) })
 		s.Log.Info("the worker is ready", "worker", worker, "slots", s.Config.Slots)
 	}

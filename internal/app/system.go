@@ -46,17 +46,30 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
 	return s, nil
 }
 
+// startPatience is how long a starting process waits for what it can not do
+// without.
+const startPatience = time.Minute
+
 func (s *System) open(ctx context.Context) (err error) {
 	c, log := s.Config, s.Log
-	if s.Store, err = stores[c.Store](ctx, c, log); err != nil {
+	s.Store, err = patiently(ctx, log, "store", startPatience, func(ctx context.Context) (storeAdapter, error) {
+		return stores[c.Store](ctx, c, log)
+	})
+	if err != nil {
 		return fmt.Errorf("open the %s store: %w", c.Store, err)
 	}
 	s.closers = append(s.closers, s.Store)
-	if s.Queue, err = queues[c.Queue](ctx, c, log); err != nil {
+	s.Queue, err = openLate(ctx, log, c.Queue != "kafka", func(ctx context.Context) (queueAdapter, error) {
+		return queues[c.Queue](ctx, c, log)
+	})
+	if err != nil {
 		return fmt.Errorf("open the %s queue: %w", c.Queue, err)
 	}
 	s.closers = append(s.closers, s.Queue)
-	if s.Blobs, err = blobs[c.Blob](ctx, c, log); err != nil {
+	s.Blobs, err = patiently(ctx, log, "file store", startPatience, func(ctx context.Context) (blobAdapter, error) {
+		return blobs[c.Blob](ctx, c, log)
+	})
+	if err != nil {
 		return fmt.Errorf("open the %s file store: %w", c.Blob, err)
 	}
 	s.closers = append(s.closers, s.Blobs)
@@ -103,13 +116,13 @@ func (s *System) api(address string) *httpapi.Handler {
 }
 
 // runner builds the worker.
-func (s *System) runner(worker string) *jobs.Runner {
+func (s *System) runner(worker string, observer jobs.Observer, gate func(context.Context) error) *jobs.Runner {
 	c := s.Config
 	r := jobs.NewRunner(jobs.RunnerConfig{
 		Store: s.Store, Notes: s.Store, Queue: s.Queue, Finisher: s.Finisher, Bell: s.Bell,
 		Processor: s.processor(),
 		Policy:    jobs.Policy{MaxAttempts: c.MaxAttempts},
-		Observer:  s.Metrics, Log: s.Log, Worker: worker,
+		Observer:  observer, Log: s.Log, Worker: worker, Gate: gate,
 		Slots: c.Slots, Lease: c.Lease, Margin: min(5*time.Second, c.Lease/10), Attempt: c.Attempt, Drain: c.Drain,
 		ProgressEvery: min(c.LookEvery, c.Lease/3),
 	})
