@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,10 +20,10 @@ func TestLateQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
-		there := false
+		var there atomic.Bool
 		real := memory.New(memory.Options{Visibility: time.Minute})
 		open := func(context.Context) (queueAdapter, error) {
-			if !there {
+			if !there.Load() {
 				return nil, fmt.Errorf("%w: connection refused", jobs.ErrUnavailable)
 			}
 			return real, nil
@@ -38,7 +39,7 @@ func TestLateQueue(t *testing.T) {
 		if err := q.Ping(t.Context()); !errors.Is(err, jobs.ErrUnavailable) {
 			t.Errorf("ping: %v", err)
 		}
-		there = true
+		there.Store(true)
 		<-time.After(time.Minute)
 		if err := q.Send(t.Context(), send); err != nil {
 			t.Errorf("after: %v", err)
@@ -54,7 +55,7 @@ func TestLateQueue(t *testing.T) {
 		if _, err := openLate(t.Context(), quiet, true, func(context.Context) (queueAdapter, error) { return nil, wrong }); !errors.Is(err, wrong) {
 			t.Errorf("what can not get better by waiting: %v", err)
 		}
-		there = false
+		there.Store(false)
 		if q, err = openLate(t.Context(), quiet, true, open); err != nil {
 			t.Fatal(err)
 		}
