@@ -79,6 +79,7 @@ const (
 	CodeInvalidSong  = "invalid_song"
 	CodeStoreDown    = "store_unavailable"
 	CodeFileMissing  = "file_missing"
+	CodePaused       = "paused"
 	CodeUnknownState = "unknown"
 )
 

@@ -113,17 +113,18 @@ type Result struct {
 
 // Failure is what is remembered of one failed attempt.
 type Failure struct {
-	Class     Class     `json:"class"`
-	Code      string    `json:"code"`                // stable, for programs
-	Message   string    `json:"message"`             // for people; holds no secret
-	Detail    string    `json:"detail,omitempty"`    // for operators: cause or stack, bounded by DetailLimit
-	Stage     Stage     `json:"stage,omitempty"`     // where it happened
-	Host      string    `json:"host,omitempty"`      // who failed us, when it was somebody else
-	Extractor string    `json:"extractor,omitempty"` // which way into the source was tried last
-	Worker    string    `json:"worker,omitempty"`    // who tried
-	Attempt   int       `json:"attempt,omitempty"`   // which attempt it was
-	At        time.Time `json:"at"`
-	RetryAt   time.Time `json:"retry_at,omitzero"` // when it will be tried again; zero: never
+	Class      Class     `json:"class"`
+	Code       string    `json:"code"`                 // stable, for programs
+	Message    string    `json:"message"`              // for people; holds no secret
+	Detail     string    `json:"detail,omitempty"`     // for operators: cause or stack, bounded by DetailLimit
+	Stage      Stage     `json:"stage,omitempty"`      // where it happened
+	Host       string    `json:"host,omitempty"`       // who failed us, when it was somebody else
+	Extractor  string    `json:"extractor,omitempty"`  // which way into the source was tried last
+	Worker     string    `json:"worker,omitempty"`     // who tried
+	Attempt    int       `json:"attempt,omitempty"`    // which attempt it was
+	Generation int64     `json:"generation,omitempty"` // of the job
+	At         time.Time `json:"at"`
+	RetryAt    time.Time `json:"retry_at,omitzero"` // when it will be tried again; zero: never
 }
 
 // DetailLimit bounds Failure.Detail, in bytes.

@@ -10,7 +10,7 @@ import (
 // [Policy.WithDefaults].
 type Policy struct {
 	MaxAttempts  int           // charged attempts of a generation; 6
-	MaxAge       time.Duration // transient failures are not retried on an older generation; 2 h
+	MaxAge       time.Duration // transient failures are not retried for longer than this after the first; 2 h
 	Base         time.Duration // the n-th retry waits at most Base·2ⁿ; 2 s
 	Cap          time.Duration // and at most Cap; 5 min
 	MaxCrashes   int           // crashes in a row without reaching a new stage; 3
@@ -48,7 +48,7 @@ func (p Policy) Decide(j Job, cause error, now time.Time, random float64) JobCom
 	e := AsError(cause)
 	f := &Failure{
 		Class: e.Class, Code: e.Code, Message: e.Message, Detail: detail(e), Host: e.Host, Extractor: e.Extractor,
-		Stage: j.Stage, Worker: j.Owner, Attempt: j.Attempt, At: now,
+		Stage: j.Stage, Worker: j.Owner, Attempt: j.Attempt, Generation: j.Generation, At: now,
 	}
 	c := JobCommand{Kind: JobFail, Key: j.Key, Now: now, Fence: j.Fence, Token: j.Token, Failure: f}
 	age := now.Sub(j.generationStart())
@@ -64,7 +64,7 @@ func (p Policy) Decide(j Job, cause error, now time.Time, random float64) JobCom
 		c.Failure = nil // nothing failed
 		return c
 	case ClassThrottled:
-		if age > p.MaxBlocked {
+		if age > p.MaxBlocked && e.Code != CodePaused {
 			f.Message = fmt.Sprintf("%s (waited %s)", f.Message, age.Round(time.Minute))
 			return dead(c, now.Add(p.RememberRest))
 		}
@@ -80,7 +80,7 @@ func (p Policy) Decide(j Job, cause error, now time.Time, random float64) JobCom
 			return dead(c, now.Add(p.RememberRest))
 		}
 	case ClassTransient, ClassEnvironment:
-		if j.Attempt >= p.MaxAttempts || age > p.MaxAge {
+		if j.Attempt >= p.MaxAttempts || j.failingFor(now) > p.MaxAge {
 			return dead(c, now.Add(p.RememberRest))
 		}
 	}
@@ -113,6 +113,17 @@ func (j Job) generationStart() time.Time {
 		return j.CreatedAt
 	}
 	return j.GenerationAt
+}
+
+// failingFor is how long ago the first failure of the present generation was, as
+// far as it is remembered. A job that has waited for long has not failed for long.
+func (j Job) failingFor(now time.Time) time.Duration {
+	for _, f := range j.History {
+		if f.Generation == j.Generation {
+			return now.Sub(f.At)
+		}
+	}
+	return 0
 }
 
 func detail(e *Error) string {

@@ -183,7 +183,7 @@ func crashLoop(j Job, c JobCommand) Job {
 	j.Fence++
 	f := Failure{
 		Class: ClassPanic, Code: CodeCrashLoop, Message: "every worker that tried this song stopped in mid-work",
-		Stage: j.Stage, Worker: j.Owner, Attempt: j.Attempt, At: c.Now,
+		Stage: j.Stage, Worker: j.Owner, Attempt: j.Attempt, Generation: j.Generation, At: c.Now,
 	}
 	j.Token = c.Token
 	return end(remember(j, &f), JobDead, c.Now)

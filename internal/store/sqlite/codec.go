@@ -194,6 +194,7 @@ func (c *coder) failure(f *jobs.Failure) {
 	c.time(&f.RetryAt)
 	if c.version >= 2 {
 		text(c, &f.Extractor)
+		c.number(&f.Generation)
 	}
 }
 

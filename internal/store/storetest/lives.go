@@ -52,7 +52,7 @@ func someResult(key jobs.Key) *jobs.Result {
 func someFailure(at time.Time) *jobs.Failure {
 	return &jobs.Failure{
 		Class: jobs.ClassTransient, Code: "reset", Message: "the connection was reset", Detail: "read tcp: reset", Stage: jobs.StageFetching,
-		Host: "media.example.com", Worker: "w1", Attempt: 1, At: at, RetryAt: at.Add(time.Second),
+		Host: "media.example.com", Worker: "w1", Attempt: 1, Extractor: "native", Generation: 1, At: at, RetryAt: at.Add(time.Second),
 	}
 }
 

@@ -111,7 +111,7 @@ func (g Generator) info() jobs.SongInfo {
 func (g Generator) failure(at time.Time) *jobs.Failure {
 	return &jobs.Failure{
 		Class: pick(g, []jobs.Class{jobs.ClassPermanent, jobs.ClassTransient, jobs.ClassPanic}), Code: g.word(), Message: g.word(), Detail: g.word(),
-		Stage: jobs.StageFetching, Host: g.word(), Worker: g.word(), Attempt: g.IntN(9), At: at, RetryAt: pick(g, []time.Time{{}, at.Add(time.Second)}),
+		Stage: jobs.StageFetching, Host: g.word(), Worker: g.word(), Extractor: g.word(), Attempt: g.IntN(9), Generation: g.Int64N(4), At: at, RetryAt: pick(g, []time.Time{{}, at.Add(time.Second)}),
 	}
 }
 
