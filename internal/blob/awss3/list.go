@@ -20,9 +20,15 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]pi
 	if limit <= 0 || !mayStart(prefix) || strings.HasPrefix(prefix, hidden) {
 		return nil, ctx.Err()
 	}
+	// Servers that keep objects in folders refuse to look for the beginnings of
+	// names "." and "..": look from before them on ("-" comes before ".").
+	folder := prefix
+	if i := strings.LastIndexByte(prefix, '/') + 1; prefix[i:] == "." || prefix[i:] == ".." {
+		folder, after = prefix[:i], max(after, prefix[:i]+"-~")
+	}
 	var infos []pipeline.BlobInfo
 	for {
-		objects, more, err := s.page(ctx, prefix, after, min(limit-len(infos), maxPage))
+		objects, more, err := s.page(ctx, folder, after, min(limit-len(infos), maxPage))
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +38,10 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]pi
 				after, more = hiddenEnd, true // go on behind all of it
 				break
 			}
-			if s.checkKey(o.Key) == nil {
+			if !strings.HasPrefix(o.Key, prefix) && o.Key > prefix {
+				return infos, nil // behind them
+			}
+			if strings.HasPrefix(o.Key, prefix) && s.checkKey(o.Key) == nil {
 				infos = append(infos, o)
 			}
 		}
