@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
@@ -87,6 +88,9 @@ func check(e jobs.Event) error {
 	return nil
 }
 
+// unsendable are the characters that JSON allows as they are and SQS refuses.
+var unsendable = strings.NewReplacer("\uFFFE", `\ufffe`, "\uFFFF", `\uffff`)
+
 // encode is JSON without the escapes that are meant for HTML, in one line.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
@@ -95,7 +99,7 @@ func encode(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
+	return []byte(unsendable.Replace(strings.TrimSuffix(b.String(), "\n"))), nil
 }
 
 // instant is a time as events tell it: UTC, to the millisecond, so that a record
