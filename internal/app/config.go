@@ -24,6 +24,7 @@ type Config struct {
 	Listen         string
 	WorkerListen   string
 	TrustedProxies []netip.Prefix
+	OperatorToken  string // "": operators are served on the machine itself only
 	PublicURL      string // base of links to this API; "" derives it from Listen
 	DataDir        string
 	MediaDir       string // catalogue of the demo source

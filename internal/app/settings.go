@@ -41,6 +41,7 @@ var settings = []setting{
 		}
 		return nil
 	}},
+	{name: "BUTAKERO_OPERATOR_TOKEN", secret: true, help: "what operators send as Authorization: Bearer to replay, cancel, discard and pause; without it only who is on the machine itself may", set: into(func(c *Config) *string { return &c.OperatorToken })},
 	{name: "BUTAKERO_PUBLIC_URL", help: "how clients reach the API, for links in answers; derived from BUTAKERO_LISTEN", set: into(func(c *Config) *string { return &c.PublicURL })},
 	{name: "BUTAKERO_DATA_DIR", preset: "data", help: "folder of the embedded databases and, unless LOCAL_STORAGE_PATH says otherwise, the songs", set: into(func(c *Config) *string { return &c.DataDir })},
 	{name: "BUTAKERO_MEDIA_DIR", help: "folder of audio files as catalogue of the demo source", set: into(func(c *Config) *string { return &c.MediaDir })},

@@ -28,6 +28,10 @@ type System struct {
 	Finisher *jobs.Finisher
 	Operator *jobs.Operator
 
+	Pauses     *jobs.Pauses
+	Audit      *jobs.Audit
+	Quarantine *jobs.Quarantine
+
 	closers []io.Closer
 }
 
@@ -41,6 +45,9 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
 	s.Bell = jobs.NewBell(s.Queue, log)
 	s.Finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: s.Store, Events: s.Events, Bell: s.Bell, Log: log, Grace: c.RingEvery})
 	s.Operator = jobs.NewOperator(jobs.OperatorConfig{Store: s.Store, Finisher: s.Finisher, Bell: s.Bell})
+	s.Pauses = jobs.NewPauses(s.Store, c.LookEvery, log)
+	s.Audit = jobs.NewAudit(s.Store, log)
+	s.Quarantine = jobs.NewQuarantine(s.Store, s.Store, s.Bell)
 	s.Metrics.watchBell(s.Bell)
 	s.Metrics.watchBacklog(s.Store, s.Queue)
 	return s, nil
@@ -104,9 +111,23 @@ func (s *System) intake() *jobs.Intake {
 	})
 }
 
+// bulks builds the desk of bulk runs; worker names who carries them out.
+func (s *System) bulks(worker string) *jobs.Bulks {
+	return jobs.NewBulks(jobs.BulksConfig{
+		Store: s.Store, Desk: s.Store, Notes: s.Store, Operator: s.Operator, Audit: s.Audit,
+		Worker: worker, Every: 2 * s.Config.LookEvery, Log: s.Log,
+	})
+}
+
+func (s *System) desk() *httpapi.Desk {
+	letters, _ := s.Queue.(jobs.DeadLetters) // not every engine sets messages aside
+	return &httpapi.Desk{Bulks: s.bulks(""), Pauses: s.Pauses, Audit: s.Audit, Quarantine: s.Quarantine, Letters: letters}
+}
+
 // api builds the handler of the HTTP API. address is what it listens on.
 func (s *System) api(address string) *httpapi.Handler {
 	return httpapi.New(httpapi.Config{
+		Desk: s.desk(), OperatorToken: s.Config.OperatorToken,
 		Intake: s.intake(), Operator: s.Operator, Records: s.Store, Lists: s.Store, Files: s.Blobs,
 		Ready: s.Ready, Metrics: s.Metrics.handler(), Depth: s.Queue.Depth, Observe: s.Metrics.observeHTTP,
 		Log: s.Log, PublicURL: s.Config.Public(address),
@@ -132,10 +153,17 @@ func (s *System) runner(worker string, observer jobs.Observer, gate func(context
 
 func (s *System) processor() jobs.Processor {
 	c := s.Config
-	return pipeline.New(pipeline.Config{
+	made := pipeline.New(pipeline.Config{
 		Source: s.Source, Blobs: s.Blobs, TempDir: c.TempDir, FFmpegPath: c.FFmpeg,
 		MaxDuration: c.MaxDuration, MaxBytes: c.MaxBytes,
 	})
+	hosts, _ := s.Source.(interface{ Hosts() []string })
+	return jobs.Pausable{Processor: made, Pauses: s.Pauses, Hosts: func(jobs.Key) []string {
+		if hosts == nil {
+			return nil
+		}
+		return hosts.Hosts()
+	}}
 }
 
 func (s *System) reconciler() *jobs.Reconciler {

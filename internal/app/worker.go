@@ -31,9 +31,11 @@ func (s *System) worker(name string) *worker {
 // gate says why this worker may take no jobs.
 func (w *worker) gate(ctx context.Context) error {
 	if w.protection != nil {
-		return w.protection.Gate(ctx)
+		if err := w.protection.Gate(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	return w.Pauses.Gate(ctx)
 }
 
 // run works until intake is done and what is in hand has come to its end.
@@ -41,6 +43,7 @@ func (w *worker) run(intake, work context.Context) {
 	helpers, stop := context.WithCancel(context.WithoutCancel(work))
 	var helping sync.WaitGroup
 	helping.Go(func() { attend(helpers, w.Store, w.name, w.presence, w.Log) })
+	helping.Go(func() { w.bulks(w.name).Run(intake) })
 	if w.protection != nil {
 		helping.Go(func() { w.protection.Run(helpers) })
 	}

@@ -26,18 +26,21 @@ type Intake interface {
 type Operator interface {
 	CancelOperation(ctx context.Context, id string) (jobs.Operation, error)
 	CancelJob(ctx context.Context, key jobs.Key) (jobs.Job, error)
-	Replay(ctx context.Context, key jobs.Key) (jobs.Job, error)
+	Replay(ctx context.Context, key jobs.Key, force bool) (jobs.Job, error)
+	Discard(ctx context.Context, key jobs.Key) error
 }
 
 // Records reads single records, consistently: jobs.Store.
 type Records interface {
 	Job(ctx context.Context, key jobs.Key) (jobs.Job, error)
 	Operation(ctx context.Context, id string) (jobs.Operation, error)
+	OperationsOf(ctx context.Context, key jobs.Key, state jobs.OperationState, after string, limit int) ([]jobs.Operation, error)
 }
 
 // Lists reads many records: jobs.Desk.
 type Lists interface {
 	Jobs(ctx context.Context, filter jobs.JobFilter, cursor string, limit int) ([]jobs.Job, string, error)
+	Groups(ctx context.Context, filter jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error)
 	Events(ctx context.Context, cursor string, limit int) ([]jobs.Operation, string, error)
 	Stats(ctx context.Context, now time.Time) (jobs.Stats, error)
 }
@@ -73,6 +76,12 @@ type Config struct {
 	Records  Records
 	Lists    Lists
 	Files    Files
+
+	Desk *Desk // nil: its routes are not there
+
+	// OperatorToken lets operators in (Authorization: Bearer). "": who is on this
+	// machine is an operator, and nobody else.
+	OperatorToken string
 
 	Ready   func(context.Context) []Check             // nil: always ready
 	Metrics http.Handler                              // nil: /metrics is empty

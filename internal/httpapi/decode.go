@@ -99,6 +99,22 @@ func (p *params) oneOf(name string, allowed ...string) string {
 	return ""
 }
 
+// yes reads a switch: true, 1 or nothing behind the name.
+func (p *params) yes(name string) bool {
+	v, there, err := queryParam(p.raw, name)
+	p.keep(err)
+	switch {
+	case err != nil || !there:
+		return false
+	case v == "" || v == "true" || v == "1":
+		return true
+	case v == "false" || v == "0":
+		return false
+	}
+	p.keep(invalidParam(name, "must be true or false"))
+	return false
+}
+
 func (p *params) time(name string) time.Time {
 	v, there := p.named(name)
 	if !there {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
+	"github.com/butakero/butakero/internal/store/memory"
 )
 
 var update = flag.Bool("update", false, "write golden files")
@@ -58,7 +59,7 @@ func (f *fake) CancelJob(_ context.Context, key jobs.Key) (jobs.Job, error) {
 	return f.cancelJob(key)
 }
 
-func (f *fake) Replay(_ context.Context, key jobs.Key) (jobs.Job, error) {
+func (f *fake) Replay(_ context.Context, key jobs.Key, _ bool) (jobs.Job, error) {
 	if f.replay == nil {
 		return jobs.Job{}, jobs.ErrNotFound
 	}
@@ -116,7 +117,7 @@ func (f *fake) Open(_ context.Context, _ string, offset int64) (io.ReadCloser, e
 
 func handler(f *fake, change ...func(*Config)) *Handler {
 	c := Config{
-		Intake: f, Operator: f, Records: f, Lists: f, Files: f,
+		Intake: f, Operator: f, Records: f, Lists: f, Files: f, Desk: deskOver(memory.New()),
 		Now: func() time.Time { return noon }, PublicURL: "http://localhost:8080",
 	}
 	for _, with := range change {
@@ -203,6 +204,9 @@ func get(h http.Handler, target string, headers ...string) *httptest.ResponseRec
 
 func ask(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if method != http.MethodGet { // reads as a client, acts as an operator
+		r.RemoteAddr = "127.0.0.1:40000"
+	}
 	if body == "" {
 		r.Body = http.NoBody
 	}
@@ -234,4 +238,22 @@ func golden(t *testing.T, name string, body []byte) {
 
 func checks(c ...Check) func(context.Context) []Check {
 	return func(context.Context) []Check { return c }
+}
+
+func (f *fake) Discard(context.Context, jobs.Key) error { return nil }
+
+func (f *fake) OperationsOf(context.Context, jobs.Key, jobs.OperationState, string, int) ([]jobs.Operation, error) {
+	return nil, nil
+}
+
+func (f *fake) Groups(context.Context, jobs.JobFilter, jobs.Facet, int) ([]jobs.Group, error) {
+	return nil, nil
+}
+
+// deskOver is a desk whose notes are in a store.
+func deskOver(store jobs.Backend) *Desk {
+	bell := jobs.NewBell(nil, nil)
+	d := &Desk{Pauses: jobs.NewPauses(store, 0, nil), Audit: jobs.NewAudit(store, nil), Quarantine: jobs.NewQuarantine(store, store, bell)}
+	d.Bulks = jobs.NewBulks(jobs.BulksConfig{Store: store, Desk: store, Notes: store, Audit: d.Audit})
+	return d
 }

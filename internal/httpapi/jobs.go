@@ -24,6 +24,19 @@ var (
 	}
 )
 
+var (
+	stages          = []string{string(jobs.StageFetching), string(jobs.StageStoring)}
+	operationStates = []string{
+		string(jobs.OperationWaiting), string(jobs.OperationSucceeded), string(jobs.OperationFailed), string(jobs.OperationCancelled),
+	}
+	facetNames = func() (all []string) {
+		for _, f := range jobs.Facets {
+			all = append(all, string(f))
+		}
+		return all
+	}()
+)
+
 // jobList is a page of jobs. Next is absent on the last one.
 type jobList struct {
 	Jobs []jobView `json:"jobs"`
@@ -33,11 +46,7 @@ type jobList struct {
 // listJobs is GET /api/v1/jobs: the newest update first.
 func (h *Handler) listJobs(w *response, r *http.Request) error {
 	p := params{raw: r.URL.RawQuery}
-	filter := jobs.JobFilter{
-		State: jobs.JobState(p.oneOf("state", jobStates...)), Class: jobs.Class(p.oneOf("class", classes...)),
-		Code: p.text("code"), Song: p.song(), Profile: p.profile(), Text: p.text("text"),
-		Since: p.time("since"), Until: p.time("until"),
-	}
+	filter := p.filter()
 	limit := p.limit()
 	cursor, err := openCursor(p.text("cursor"))
 	p.keep(err)
@@ -53,6 +62,16 @@ func (h *Handler) listJobs(w *response, r *http.Request) error {
 		list.Jobs[i] = h.viewJob(r, j, false)
 	}
 	return writeJSON(w, http.StatusOK, list)
+}
+
+// filter reads what selects jobs.
+func (p *params) filter() jobs.JobFilter {
+	return jobs.JobFilter{
+		State: jobs.JobState(p.oneOf("state", jobStates...)), Class: jobs.Class(p.oneOf("class", classes...)),
+		Code: p.text("code"), Host: p.text("host"), Stage: jobs.Stage(p.oneOf("stage", stages...)), Extractor: p.text("extractor"),
+		Requester: p.text("requester"), Song: p.song(), Profile: p.profile(), Text: p.text("text"),
+		Since: p.time("since"), Until: p.time("until"),
+	}
 }
 
 // getJob is GET /api/v1/jobs/{key}.
@@ -74,13 +93,22 @@ func (h *Handler) replayJob(w *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	j, err := h.Operator.Replay(r.Context(), key)
+	p := params{raw: r.URL.RawQuery}
+	force := p.yes("force")
+	if p.err != nil {
+		return p.err
+	}
+	j, err := h.Operator.Replay(r.Context(), key, force)
+	var refused *jobs.RefusedError
 	switch {
+	case errors.As(err, &refused):
+		return errReplayRefused.detailed(refused.Error())
 	case errors.Is(err, jobs.ErrState), errors.Is(err, jobs.ErrStale):
 		return errJobState
 	case err != nil:
 		return notFound(err, errNoJob)
 	}
+	h.record(r, "replay", key.String(), 1)
 	return writeJSON(w, http.StatusAccepted, h.viewJob(r, j, true))
 }
 
@@ -100,6 +128,7 @@ func (h *Handler) cancelJob(w *response, r *http.Request) error {
 	case err != nil:
 		return notFound(err, errNoJob)
 	}
+	h.record(r, "cancel", key.String(), 1)
 	return writeJSON(w, http.StatusOK, h.viewJob(r, j, true))
 }
 

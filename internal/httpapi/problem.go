@@ -58,13 +58,26 @@ var (
 	errSongID      = &apiError{status: 400, code: "invalid_song_id", title: "The song id is malformed", detail: "a song id is 11 characters of A-Z a-z 0-9 _ -"}
 	errJobKey      = &apiError{status: 400, code: "invalid_job_key", title: "The job key is malformed", detail: "a job key is platform:id:profile"}
 
+	errPauseTarget = &apiError{status: 400, code: "invalid_pause_target", title: "This can not be paused", detail: "a target is queue, source:NAME or host:NAME"}
+
+	errNoToken     = &apiError{status: 401, code: "operator_token_missing", title: "This is for operators", detail: "send the token of BUTAKERO_OPERATOR_TOKEN as Authorization: Bearer"}
+	errNotOperator = &apiError{status: 403, code: "operator_only", title: "This is for operators", detail: "without BUTAKERO_OPERATOR_TOKEN operators are served on the machine itself only; set it to act from elsewhere"}
+
 	errNoOperation = &apiError{status: 404, code: "operation_not_found", title: "No such operation", detail: "there is no operation with this id", text: "Operacion no encontrada"}
 	errNoSong      = &apiError{status: 404, code: "song_not_found", title: "No such song", detail: "nobody has asked for this song in this profile"}
 	errNoJob       = &apiError{status: 404, code: "job_not_found", title: "No such job"}
+	errNoRun       = &apiError{status: 404, code: "run_not_found", title: "No such run"}
+	errNoPause     = &apiError{status: 404, code: "pause_not_found", title: "This is not paused"}
+	errNoMessage   = &apiError{status: 404, code: "message_not_found", title: "No such message in quarantine"}
 	errNoFile      = &apiError{status: 404, code: "file_not_found", title: "The song has no file", detail: "the song is not finished, or its file is gone"}
 
 	errOperationEnded = &apiError{status: 409, code: "operation_ended", title: "The operation has ended", detail: "only a waiting operation can be cancelled"}
 	errJobEnded       = &apiError{status: 409, code: "job_ended", title: "The job has ended", detail: "only a job that has not ended can be cancelled"}
+	errJobNotDead     = &apiError{status: 409, code: "job_not_discardable", title: "The job can not be discarded", detail: "only a dead or cancelled job whose operations have ended can be discarded"}
+	errReplayRefused  = &apiError{status: 409, code: "replay_refused", title: "The replay is refused"}
+	errRunEnded       = &apiError{status: 409, code: "run_ended", title: "The run is over"}
+	errUndecodable    = &apiError{status: 409, code: "message_undecodable", title: "The message still can not be decoded"}
+	errNoLetters      = &apiError{status: 409, code: "no_dead_letters", title: "The queue sets no messages aside", detail: "only SQS has a dead-letter queue of its own; on other engines such messages come here by themselves"}
 	errJobState       = &apiError{status: 409, code: "job_not_replayable", title: "The job can not be replayed", detail: "only a dead or cancelled job can be replayed, once at a time"}
 )
 

@@ -32,8 +32,12 @@ func (h *Handler) routes() *chi.Mux {
 
 	h.on(mux, http.MethodGet, "/api/v1/jobs", h.listJobs)
 	h.on(mux, http.MethodGet, "/api/v1/jobs/{key}", h.getJob)
-	h.on(mux, http.MethodPost, "/api/v1/jobs/{key}/replay", h.replayJob)
-	h.on(mux, http.MethodPost, "/api/v1/jobs/{key}/cancel", h.cancelJob)
+	h.on(mux, http.MethodGet, "/api/v1/jobs/{key}/operations", h.listOperations)
+	h.on(mux, http.MethodPost, "/api/v1/jobs/{key}/replay", h.operator(h.replayJob))
+	h.on(mux, http.MethodPost, "/api/v1/jobs/{key}/cancel", h.operator(h.cancelJob))
+	h.on(mux, http.MethodDelete, "/api/v1/jobs/{key}", h.operator(h.discardJob))
+	h.on(mux, http.MethodGet, "/api/v1/job-groups", h.listGroups)
+	h.deskRoutes(mux)
 
 	h.stream(mux, "/api/v1/events", h.listEvents)
 	h.on(mux, http.MethodGet, "/api/v1/queue", h.getQueue)
@@ -96,7 +100,7 @@ func (h *Handler) methodNotAllowed(w *response, r *http.Request) error {
 	if path == "" {
 		path = r.URL.Path
 	}
-	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		if h.mux.Match(chi.NewRouteContext(), m, path) {
 			w.Header().Add("Allow", m)
 		}

@@ -35,19 +35,21 @@ type operationJobView struct {
 }
 
 // failureView is a failure. The members from stage on are there in lists of
-// failures only, detail, host and worker only where Config.Details allows.
+// failures only, detail, host and worker for operators only (or where Config.Details allows).
 type failureView struct {
 	Class   jobs.Class `json:"class"`
 	Code    string     `json:"code"`
 	Message string     `json:"message"`
 	RetryAt time.Time  `json:"retry_at,omitzero"`
 
-	Stage   jobs.Stage `json:"stage,omitempty"`
-	Attempt int        `json:"attempt,omitempty"`
-	At      time.Time  `json:"at,omitzero"`
-	Host    string     `json:"host,omitempty"`
-	Worker  string     `json:"worker,omitempty"`
-	Detail  string     `json:"detail,omitempty"`
+	Stage      jobs.Stage `json:"stage,omitempty"`
+	Attempt    int        `json:"attempt,omitempty"`
+	At         time.Time  `json:"at,omitzero"`
+	Extractor  string     `json:"extractor,omitempty"`
+	Generation int64      `json:"generation,omitempty"`
+	Host       string     `json:"host,omitempty"`
+	Worker     string     `json:"worker,omitempty"`
+	Detail     string     `json:"detail,omitempty"`
 }
 
 type fileView struct {
@@ -192,7 +194,7 @@ func (h *Handler) viewJob(r *http.Request, j jobs.Job, history bool) jobView {
 		CreatedAt: j.CreatedAt.UTC(), UpdatedAt: j.UpdatedAt.UTC(), EndedAt: utc(j.EndedAt),
 	}
 	if j.LastError != nil {
-		f := h.viewFullFailure(*j.LastError)
+		f := h.viewFullFailure(*j.LastError, history && h.isOperator(r))
 		v.LastError = &f
 	}
 	if j.Result != nil {
@@ -200,16 +202,16 @@ func (h *Handler) viewJob(r *http.Request, j jobs.Job, history bool) jobView {
 	}
 	if history {
 		for _, f := range j.History {
-			v.History = append(v.History, h.viewFullFailure(f))
+			v.History = append(v.History, h.viewFullFailure(f, h.isOperator(r)))
 		}
 	}
 	return v
 }
 
-func (h *Handler) viewFullFailure(f jobs.Failure) failureView {
+func (h *Handler) viewFullFailure(f jobs.Failure, details bool) failureView {
 	v := *viewFailure(&f)
-	v.Stage, v.Attempt, v.At = f.Stage, f.Attempt, utc(f.At)
-	if h.Details {
+	v.Stage, v.Attempt, v.At, v.Extractor, v.Generation = f.Stage, f.Attempt, utc(f.At), f.Extractor, f.Generation
+	if h.Details || details {
 		v.Host, v.Worker, v.Detail = f.Host, f.Worker, strings.ToValidUTF8(f.Detail, "\uFFFD")
 	}
 	return v

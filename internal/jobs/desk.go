@@ -35,18 +35,18 @@ type Desk interface {
 // to be searched is a selection that the engine has an index for, at least among
 // dead jobs: a page costs the same however many records there are.
 type JobFilter struct {
-	State     JobState
-	Class     Class  // of the last error, as Code to Extractor
-	Code      string //
-	Host      string //
-	Stage     Stage  //
-	Extractor string //
-	Requester string
-	Song      string    // song id
-	Profile   string    // searched
-	Since     time.Time // UpdatedAt not before
-	Until     time.Time // UpdatedAt before
-	Text      string    // searched, in title, requester and message; case does not matter
+	State     JobState  `json:"state,omitempty"`
+	Class     Class     `json:"class,omitempty"` // of the last error, as Code to Extractor
+	Code      string    `json:"code,omitempty"`
+	Host      string    `json:"host,omitempty"`
+	Stage     Stage     `json:"stage,omitempty"`
+	Extractor string    `json:"extractor,omitempty"`
+	Requester string    `json:"requester,omitempty"`
+	Song      string    `json:"song,omitempty"`    // song id
+	Profile   string    `json:"profile,omitempty"` // searched
+	Since     time.Time `json:"since,omitzero"`    // UpdatedAt not before
+	Until     time.Time `json:"until,omitzero"`    // UpdatedAt before
+	Text      string    `json:"text,omitempty"`    // searched, in title, requester and message; case does not matter
 }
 
 // Matches reports whether the filter selects the job. It is what adapters mean,

@@ -210,14 +210,14 @@ func TestReplay(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 		}
-		if _, err := w.operator.Replay(t.Context(), keyOf("never")); !errors.Is(err, jobs.ErrNotFound) {
+		if _, err := w.operator.Replay(t.Context(), keyOf("never"), true); !errors.Is(err, jobs.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
-		j, err := w.operator.Replay(t.Context(), keyOf("again"))
+		j, err := w.operator.Replay(t.Context(), keyOf("again"), true)
 		if err != nil || j.Generation != 2 || j.Reopen != 0 || j.Replays != 1 {
 			t.Fatalf("%+v, %v", j, err)
 		}
-		if _, err := w.operator.Replay(t.Context(), keyOf("again")); !errors.Is(err, jobs.ErrState) {
+		if _, err := w.operator.Replay(t.Context(), keyOf("again"), true); !errors.Is(err, jobs.ErrState) {
 			t.Errorf("a live job was replayed: %v", err)
 		}
 		for _, id := range ids {

@@ -104,11 +104,19 @@ func (p *Operator) stop(ctx context.Context, j Job) error {
 
 // Replay begins a dead or cancelled job again, in a new generation with fresh
 // attempts; the operations that it failed wait again and will end anew.
-// ErrNotFound, ErrState, ErrStale (somebody else was faster).
-func (p *Operator) Replay(ctx context.Context, key Key) (Job, error) {
+// ErrNotFound, ErrState, ErrStale (somebody else was faster), *RefusedError (what
+// RefuseReplay refuses unless it is forced).
+func (p *Operator) Replay(ctx context.Context, key Key, force bool) (Job, error) {
 	j, err := p.Store.Job(ctx, key)
 	if err != nil {
 		return j, err
+	}
+	switch reason := RefuseReplay(j, force); reason {
+	case "":
+	case RefusedState:
+		return j, ErrState
+	default:
+		return j, &RefusedError{reason}
 	}
 	now := p.Now()
 	out, err := applyJob(ctx, p.Store, JobCommand{
@@ -123,4 +131,18 @@ func (p *Operator) Replay(ctx context.Context, key Key) (Job, error) {
 	}
 	p.Bell.Ring(out.Job, 0)
 	return p.Store.Job(ctx, key)
+}
+
+// Discard forgets a dead or cancelled job, once its operations have been ended. A
+// later request begins it anew. ErrNotFound, ErrState, ErrStale.
+func (p *Operator) Discard(ctx context.Context, key Key) error {
+	j, err := p.Store.Job(ctx, key)
+	if err != nil {
+		return err
+	}
+	if j.State != JobDead && j.State != JobCancelled {
+		return ErrState
+	}
+	_, err = applyJob(ctx, p.Store, JobCommand{Kind: JobDiscard, Key: key, Now: p.Now(), Generation: j.Generation})
+	return err
 }

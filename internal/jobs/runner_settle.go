@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"time"
 )
@@ -172,44 +170,4 @@ func (r *Runner) write(ctx context.Context, commands []JobCommand) []JobOutcome 
 			return outcomes
 		}
 	}
-}
-
-// quarantined is what is kept of a body that could not be decoded.
-type quarantined struct {
-	Reason string    `json:"reason"`
-	Origin string    `json:"origin"`
-	Raw    string    `json:"raw"` // base64
-	At     time.Time `json:"at"`
-}
-
-// QuarantinePrefix is where the notes of undecodable messages are.
-const QuarantinePrefix = "quarantine/"
-
-// maxQuarantined bounds what is kept of one body, in bytes.
-const maxQuarantined = 128 << 10
-
-// quarantine keeps an undecodable body and acknowledges it, so that it does not
-// come back for ever. A message of a newer schema goes back to the queue: a
-// newer worker knows it.
-func (r *Runner) quarantine(ctx context.Context, d Delivery) Settlement {
-	if errors.Is(d.Err, ErrNewerSchema) {
-		return Settlement{Delivery: d, Release: true, Delay: 30 * time.Second}
-	}
-	release := Settlement{Delivery: d, Release: true, Delay: time.Minute}
-	raw := d.Raw[:min(len(d.Raw), maxQuarantined)]
-	value, err := json.Marshal(quarantined{
-		Reason: d.Err.Error(), Origin: d.Origin, Raw: base64.StdEncoding.EncodeToString(raw), At: r.Now(),
-	})
-	if err != nil {
-		return release
-	}
-	if r.Notes == nil {
-		return release
-	}
-	_, err = r.Notes.SwapNote(ctx, Note{Key: QuarantinePrefix + digest(d.Origin, string(d.Raw)), Value: value})
-	if err != nil && !errors.Is(err, ErrConflict) { // a conflict: it is kept already
-		return release
-	}
-	r.Observer.Quarantined(d)
-	return Settlement{Delivery: d}
 }

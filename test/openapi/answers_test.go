@@ -26,6 +26,10 @@ type backend struct {
 	job       jobs.Job
 	notReady  bool
 	unlimited bool
+	discard   error
+	token     string // of operators
+	letters   bool   // the queue sets messages aside
+	note      string // the value of every note, in place of a good one
 }
 
 const file = "DCA1 and some frames"
@@ -79,12 +83,18 @@ func (b *backend) CancelOperation(context.Context, string) (jobs.Operation, erro
 	return b.op, b.err
 }
 func (b *backend) CancelJob(context.Context, jobs.Key) (jobs.Job, error)     { return b.job, b.err }
-func (b *backend) Replay(context.Context, jobs.Key) (jobs.Job, error)        { return b.job, b.err }
+func (b *backend) Replay(context.Context, jobs.Key, bool) (jobs.Job, error)  { return b.job, b.err }
 func (b *backend) Job(context.Context, jobs.Key) (jobs.Job, error)           { return b.job, b.err }
 func (b *backend) Operation(context.Context, string) (jobs.Operation, error) { return b.op, b.err }
 
+func (b *backend) Discard(context.Context, jobs.Key) error { return errors.Join(b.err, b.discard) }
+
+func (b *backend) OperationsOf(context.Context, jobs.Key, jobs.OperationState, string, int) ([]jobs.Operation, error) {
+	return []jobs.Operation{b.op}, b.err
+}
+
 func (b *backend) Groups(context.Context, jobs.JobFilter, jobs.Facet, int) ([]jobs.Group, error) {
-	return nil, b.err
+	return []jobs.Group{{Value: "x", Count: 1, Oldest: time.Now(), Newest: time.Now()}}, b.err
 }
 
 func (b *backend) Jobs(context.Context, jobs.JobFilter, string, int) ([]jobs.Job, string, error) {
@@ -107,8 +117,72 @@ func (b *backend) Open(_ context.Context, _ string, offset int64) (io.ReadCloser
 	return io.NopCloser(strings.NewReader(file[offset:])), b.err
 }
 
+func (b *backend) Note(_ context.Context, key string) (jobs.Note, error) {
+	value := b.note
+	if value == "" {
+		value = notes[key[:strings.Index(key, "/")]]
+	}
+	return jobs.Note{Key: key, Value: []byte(value), Version: 1}, b.err
+}
+
+func (b *backend) SwapNote(_ context.Context, n jobs.Note) (jobs.Note, error) {
+	n.Version++
+	return n, b.err
+}
+
+func (b *backend) ListNotes(ctx context.Context, prefix, after string, _ int) ([]jobs.Note, error) {
+	n, err := b.Note(ctx, prefix+"x")
+	if after != "" {
+		return nil, err
+	}
+	return []jobs.Note{n}, err
+}
+
+func (b *backend) ApplyJobs(_ context.Context, c []jobs.JobCommand) ([]jobs.JobOutcome, error) {
+	return slices.Repeat([]jobs.JobOutcome{{Job: b.job, Changed: true}}, len(c)), b.err
+}
+
+func (b *backend) DeadLetters(context.Context, int) ([]jobs.DeadLetter, error) { return nil, b.err }
+
+func (b *backend) DropDeadLetters(context.Context, []jobs.DeadLetter) error { return b.err }
+
+// notes are what is in the store under each prefix.
+var notes = map[string]string{
+	"pause":      `{"target":"queue","reason":"r","by":"b","since":"2026-11-23T12:00:00Z","until":"2026-11-24T12:00:00Z"}`,
+	"bulk":       `{"id":"x","kind":"replay","state":"running","filter":{"state":"dead","since":"2026-11-23T12:00:00Z"},"refused":{"loop":1},"rate":0.5,"seen":3,"changed":2,"created_at":"2026-11-23T12:00:00Z","updated_at":"2026-11-23T12:00:00Z"}`,
+	"quarantine": `{"id":"x","reason":"r","origin":"o","raw":"eyJ2IjoxLCJqb2IiOiJ5b3V0dWJlOlNSWEg5QWJUMjgwOmRlZmF1bHQiLCJnZW4iOjF9","size":57,"receives":20,"at":"2026-11-23T12:00:00Z"}`,
+	"audit":      `{"id":"x","at":"2026-11-23T12:00:00Z","by":"b","action":"replay","target":"run x","filter":"state=dead","count":-1,"reason":"r"}`,
+}
+
+func (b *backend) desk() *httpapi.Desk {
+	d := &httpapi.Desk{
+		Pauses: jobs.NewPauses(b, 0, nil), Audit: jobs.NewAudit(b, nil),
+		Quarantine: jobs.NewQuarantine(b, applier{b}, jobs.NewBell(nil, nil)),
+	}
+	d.Bulks = jobs.NewBulks(jobs.BulksConfig{Store: applier{b}, Desk: applier{b}, Notes: b, Audit: d.Audit})
+	if b.letters {
+		d.Letters = b
+	}
+	return d
+}
+
+// applier is a store as far as the desk needs one.
+type applier struct{ *backend }
+
+func (applier) ApplyOperations(context.Context, []jobs.OperationCommand) ([]jobs.OperationOutcome, error) {
+	return nil, jobs.ErrUnavailable
+}
+
+func (applier) Due(context.Context, time.Time, int) (jobs.Due, error) { return jobs.Due{}, nil }
+
+// Jobs ends, which the list for clients never does.
+func (a applier) Jobs(context.Context, jobs.JobFilter, string, int) ([]jobs.Job, string, error) {
+	return []jobs.Job{a.job}, "", a.err
+}
+
 func (b *backend) handler() http.Handler {
 	c := httpapi.Config{
+		Desk: b.desk(), OperatorToken: b.token,
 		Intake: b, Operator: b, Records: b, Lists: b, Files: b, Details: true, PublicURL: "https://songs.example",
 		Depth: func(context.Context) (jobs.Depth, error) { return jobs.Depth{Visible: 1, Delayed: -1}, nil },
 		Ready: func(context.Context) []httpapi.Check {
@@ -143,6 +217,8 @@ type operation struct {
 	body   string
 }
 
+var asJSON = []string{"Content-Type", "application/json"}
+
 const jobPath = "/api/v1/jobs/youtube:SRXH9AbT280:default"
 
 func operations() map[string]operation {
@@ -154,14 +230,32 @@ func operations() map[string]operation {
 		"get /api/v1/songs/{id}/audio":   {good: "/api/v1/songs/SRXH9AbT280/audio", bad: "/api/v1/songs/x/audio"},
 		"get /api/v1/jobs":               {good: "/api/v1/jobs?state=dead&limit=5", bad: "/api/v1/jobs?state=x"},
 		"get /api/v1/jobs/{key}":         {good: jobPath, bad: "/api/v1/jobs/x"},
-		"post /api/v1/jobs/{key}/replay": {good: jobPath + "/replay", bad: "/api/v1/jobs/x/replay"},
-		"post /api/v1/jobs/{key}/cancel": {good: jobPath + "/cancel", bad: "/api/v1/jobs/x/cancel"},
-		"get /api/v1/events":             {good: "/api/v1/events", bad: "/api/v1/events?cursor=x"},
-		"get /api/v1/queue":              {good: "/api/v1/queue"},
-		"get /api/v1/openapi.yaml":       {good: "/api/v1/openapi.yaml"},
-		"get /healthz":                   {good: "/healthz"},
-		"get /readyz":                    {good: "/readyz"},
-		"get /metrics":                   {good: "/metrics"},
+		"delete /api/v1/jobs/{key}":      {good: jobPath, bad: "/api/v1/jobs/x"},
+
+		"get /api/v1/jobs/{key}/operations": {good: jobPath + "/operations?state=failed", bad: jobPath + "/operations?state=x"},
+
+		"get /api/v1/job-groups":              {good: "/api/v1/job-groups?by=host&state=dead", bad: "/api/v1/job-groups?by=x"},
+		"get /api/v1/runs":                    {good: "/api/v1/runs"},
+		"post /api/v1/runs":                   {good: "/api/v1/runs", header: asJSON, body: `{"kind":"replay","filter":{"code":"private"}}`},
+		"get /api/v1/runs/{id}":               {good: "/api/v1/runs/x"},
+		"delete /api/v1/runs/{id}":            {good: "/api/v1/runs/x"},
+		"get /api/v1/pauses":                  {good: "/api/v1/pauses"},
+		"put /api/v1/pauses/{target}":         {good: "/api/v1/pauses/host:media", bad: "/api/v1/pauses/x", header: asJSON, body: `{"reason":"r","until":"2100-01-01T00:00:00Z"}`},
+		"delete /api/v1/pauses/{target}":      {good: "/api/v1/pauses/queue", bad: "/api/v1/pauses/x"},
+		"get /api/v1/quarantine":              {good: "/api/v1/quarantine?limit=1", bad: "/api/v1/quarantine?cursor=x"},
+		"post /api/v1/quarantine/import":      {good: "/api/v1/quarantine/import"},
+		"get /api/v1/quarantine/{id}":         {good: "/api/v1/quarantine/x"},
+		"delete /api/v1/quarantine/{id}":      {good: "/api/v1/quarantine/x"},
+		"post /api/v1/quarantine/{id}/resend": {good: "/api/v1/quarantine/x/resend"},
+		"get /api/v1/audit":                   {good: "/api/v1/audit", bad: "/api/v1/audit?cursor=x"},
+		"post /api/v1/jobs/{key}/replay":      {good: jobPath + "/replay", bad: "/api/v1/jobs/x/replay"},
+		"post /api/v1/jobs/{key}/cancel":      {good: jobPath + "/cancel", bad: "/api/v1/jobs/x/cancel"},
+		"get /api/v1/events":                  {good: "/api/v1/events", bad: "/api/v1/events?cursor=x"},
+		"get /api/v1/queue":                   {good: "/api/v1/queue"},
+		"get /api/v1/openapi.yaml":            {good: "/api/v1/openapi.yaml"},
+		"get /healthz":                        {good: "/healthz"},
+		"get /readyz":                         {good: "/readyz"},
+		"get /metrics":                        {good: "/metrics"},
 	}
 	for _, root := range []string{"/api/v1", "/api"} {
 		all["post "+root+"/audio/start"] = operation{good: root + "/audio/start?song=x", bad: root + "/audio/start"}
@@ -205,6 +299,7 @@ type scenario struct {
 	target  string
 	header  []string
 	body    string
+	remote  string
 	length  int64 // announced, when the body is not sent
 	twice   bool  // the second answer counts
 }
@@ -215,6 +310,9 @@ func (s scenario) ask() *httptest.ResponseRecorder {
 	var w *httptest.ResponseRecorder
 	for range map[bool]int{false: 1, true: 2}[s.twice] {
 		r := httptest.NewRequest(s.method, s.target, strings.NewReader(s.body))
+		if r.RemoteAddr = "127.0.0.1:40000"; s.remote != "" {
+			r.RemoteAddr = s.remote
+		}
 		for i := 0; i+1 < len(s.header); i += 2 {
 			r.Header.Set(s.header[i], s.header[i+1])
 		}
@@ -250,6 +348,9 @@ func scenarios(name string, op operation) []scenario {
 	add("bare job", func(s *scenario) {
 		s.backend.job = jobs.Job{Key: jobs.Key{Song: song, Profile: "low"}, State: jobs.JobPending, Generation: 1, CreatedAt: noon, UpdatedAt: noon}
 	})
+	add("from elsewhere", func(s *scenario) { s.remote = "192.0.2.1:40000" })
+	add("without a token", func(s *scenario) { s.backend.token = "t" })
+	add("letters", func(s *scenario) { s.backend.letters = true })
 	add("not ready", func(s *scenario) { s.backend.notReady = true })
 	add("too large", func(s *scenario) { s.length = 1 << 20 })
 	add("too many", func(s *scenario) { s.twice = true })
@@ -260,7 +361,7 @@ func scenarios(name string, op operation) []scenario {
 	} {
 		only := strings.HasSuffix(name, "/start") || name == "post /api/v1/operations"
 		var verdict *jobs.Error
-		if errors.As(err, &verdict) && !only || errors.Is(err, jobs.ErrNotFound) && (only || !strings.Contains(name, "{") && !strings.HasSuffix(name, "/status")) {
+		if errors.As(err, &verdict) && !only || errors.Is(err, jobs.ErrNotFound) && (only || !strings.Contains(name, "{") && !strings.HasSuffix(name, "/status") || strings.HasSuffix(name, "/operations")) {
 			continue // not an error of what this operation calls
 		}
 		add(err.Error(), func(s *scenario) { s.backend.err = err })
@@ -274,7 +375,25 @@ func scenarios(name string, op operation) []scenario {
 		add("no object", func(s *scenario) { s.body = "[]" })
 	case "delete /api/v1/operations/{id}":
 		add("ended", func(s *scenario) { s.backend.op, s.backend.err = operationIn(jobs.OperationFailed), jobs.ErrEnded })
+	case "post /api/v1/runs":
+		add("dry", func(s *scenario) { s.body = `{"kind":"replay","dry_run":true}` })
+		add("of done jobs", func(s *scenario) { s.body = `{"kind":"replay","filter":{"state":"done"}}` })
+		add("form", func(s *scenario) { s.header = []string{"Content-Type", "text/plain"} })
+	case "put /api/v1/pauses/{target}":
+		add("form", func(s *scenario) { s.header = []string{"Content-Type", "text/plain"} })
+		add("control characters", func(s *scenario) { s.target = "/api/v1/pauses/%00" })
+	case "post /api/v1/quarantine/import":
+		for _, err := range []error{errBug, jobs.ErrUnavailable} {
+			add("letters and "+err.Error(), func(s *scenario) { s.backend.letters, s.backend.err = true, err })
+		}
+	case "delete /api/v1/runs/{id}":
+		add("ended", func(s *scenario) { s.backend.note = strings.Replace(notes["bulk"], "running", "done", 1) })
+	case "post /api/v1/quarantine/{id}/resend":
+		add("rubbish", func(s *scenario) { s.backend.note = `{"raw":"AAAA"}` })
+	case "delete /api/v1/jobs/{key}":
+		add("running", func(s *scenario) { s.backend.discard = jobs.ErrState })
 	case "post /api/v1/jobs/{key}/replay":
+		add("refused", func(s *scenario) { s.backend.err = &jobs.RefusedError{Reason: jobs.RefusedPermanent} })
 		add("running", func(s *scenario) { s.backend.err = jobs.ErrState })
 	case "post /api/v1/jobs/{key}/cancel":
 		add("ended", func(s *scenario) { s.backend.job, s.backend.err = jobIn(jobs.JobDone), jobs.ErrEnded })
