@@ -52,6 +52,10 @@ func (q *Queue) Lag(ctx context.Context) (map[int32]int64, error) {
 		defer q.depth.mu.Unlock()
 		if time.Since(q.depth.at) >= depthFor {
 			fresh, err := q.askLag()
+			for tries := 1; err != nil && tries < 3 && ctx.Err() == nil; tries++ {
+				pause(ctx, 100*time.Millisecond) // a leader or coordinator has just moved
+				fresh, err = q.askLag()
+			}
 			if err != nil {
 				return unavailable(err)
 			}
@@ -149,6 +153,9 @@ func (q *Queue) offsets(partitions []int32, which int64) (map[int32]int64, error
 	offsets := make(map[int32]int64, len(partitions))
 	for leader, request := range requests {
 		response, err := leader.GetAvailableOffsets(request)
+		if err != nil {
+			_ = leader.Close() // it is opened again when it is needed
+		}
 		for _, p := range partitions {
 			if err != nil {
 				break
@@ -169,7 +176,6 @@ func (q *Queue) offsets(partitions []int32, which int64) (map[int32]int64, error
 			}
 		}
 		if err != nil {
-			_ = leader.Close() // it is opened again when it is needed
 			_ = q.client.RefreshMetadata(q.options.JobsTopic)
 			return nil, fmt.Errorf("offsets of the topic: %w", err)
 		}

@@ -79,16 +79,9 @@ func (q *Queue) join() {
 func (q *Queue) stay(ctx context.Context) {
 	wait := time.Duration(0)
 	for ctx.Err() == nil {
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			}
-			timer.Stop()
-			if ctx.Err() != nil {
-				return
-			}
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return
 		}
 		begun := time.Now()
 		err := q.session(ctx)
@@ -127,4 +120,17 @@ func (q *Queue) session(ctx context.Context) error {
 		err = e
 	}
 	return err
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -20,7 +21,7 @@ func checkTopic(ctx context.Context, client sarama.Client, topic string, o Optio
 				return fmt.Errorf("%w: %q. Create it (kafka-topics.sh --create --topic %s --partitions %d --replication-factor 3 --config min.insync.replicas=2), or let Butakero do so with BUTAKERO_CREATE_RESOURCES=true",
 					ErrNoTopic, topic, topic, o.Partitions)
 			}
-			err = createTopic(client, topic, o)
+			err = createTopic(ctx, client, topic, o)
 		}
 		if err != nil {
 			return unavailable(fmt.Errorf("topic %s: %w", topic, err))
@@ -30,7 +31,7 @@ func checkTopic(ctx context.Context, client sarama.Client, topic string, o Optio
 	})
 }
 
-func createTopic(client sarama.Client, topic string, o Options) error {
+func createTopic(ctx context.Context, client sarama.Client, topic string, o Options) error {
 	admin, err := sarama.NewClusterAdminFromClient(client)
 	if err != nil {
 		return err
@@ -45,11 +46,23 @@ func createTopic(client sarama.Client, topic string, o Options) error {
 		return fmt.Errorf("create: %w", err)
 	}
 	o.Log.Info("the topic was created", "topic", topic, "partitions", o.Partitions)
-	// Brokers learn of a new topic one after the other.
-	for range 20 {
-		if err = client.RefreshMetadata(topic); !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+	// Brokers learn of a new topic one after the other, and its leaders are elected.
+	for range 50 {
+		if err = ledTopic(client, topic, o.Partitions); err == nil {
 			break
 		}
+		pause(ctx, 50*time.Millisecond)
+	}
+	return err
+}
+
+func ledTopic(client sarama.Client, topic string, partitions int) error {
+	if err := client.RefreshMetadata(topic); err != nil {
+		return err
+	}
+	led, err := client.WritablePartitions(topic)
+	if err == nil && len(led) < partitions {
+		return sarama.ErrLeaderNotAvailable
 	}
 	return err
 }
@@ -70,13 +83,13 @@ func warnOfTopic(client sarama.Client, topic string, log *slog.Logger) {
 		return
 	}
 	// Not everybody may ask: then nothing is said.
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{{
 		Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"min.insync.replicas"},
-	})
-	if err != nil {
+	}}, sarama.DescribeConfigsOptions{})
+	if err != nil || len(results) != 1 || results[0].ErrorCode != sarama.ErrNoError {
 		return
 	}
-	for _, e := range entries {
+	for _, e := range results[0].Configs {
 		if n, err := strconv.Atoi(e.Value); err == nil && e.Name == "min.insync.replicas" && n < 2 {
 			log.Warn("min.insync.replicas is below 2: a message may be confirmed by one broker alone", "topic", topic)
 		}
