@@ -136,7 +136,10 @@ func TestTalkingToAServer(t *testing.T) {
 	if code, _, errOut = at("jobs", "replay", "demo:PaperLights:default"); code != exitFailed || !strings.Contains(errOut, "job_not_replayable") {
 		t.Errorf("replay a done one: %d %s", code, errOut)
 	}
-	if code, out, _ = at("jobs", "replay", "demo:PrivateRoom:default"); code != exitDone || !strings.Contains(out, "demo:PrivateRoom:default") {
+	if code, _, errOut = at("jobs", "replay", "demo:PrivateRoom:default"); code != exitFailed || !strings.Contains(errOut, "replay_refused") {
+		t.Errorf("replay what is private: %d %s", code, errOut)
+	}
+	if code, out, _ = at("jobs", "replay", "demo:PrivateRoom:default", "--force"); code != exitDone || !strings.Contains(out, "demo:PrivateRoom:default") {
 		t.Errorf("replay: %d %s", code, out)
 	}
 	if code, _, _ = at("jobs", "cancel", "demo:NoSuchSong1:default"); code != exitNotFound {
@@ -147,6 +150,59 @@ func TestTalkingToAServer(t *testing.T) {
 	}
 	if code, out, _ = at("health"); code != exitDone {
 		t.Errorf("health: %d %s", code, out)
+	}
+}
+
+// The desk as an operator sees it.
+func TestDesk(t *testing.T) {
+	t.Parallel()
+	base := server(t)
+	at := func(args ...string) (int, string, string) {
+		return command(t, "", append([]string{"--server", base}, args...)...)
+	}
+	if code, _, errOut := at("submit", "--wait", "private room"); code != exitFailed {
+		t.Fatalf("%d %s", code, errOut)
+	}
+	export := filepath.Join(t.TempDir(), "dead.jsonl")
+	for _, step := range []struct {
+		args string
+		code int
+		out  string
+		err  string
+	}{
+		{"jobs groups --state dead", exitDone, "private  1", ""},
+		{"jobs groups --by class --json", exitDone, `"value": "permanent"`, ""},
+		{"jobs groups --by colour", exitFailed, "", "by"},
+		{"jobs list --since yesterday", exitUsage, "", "neither a time"},
+		{"jobs list --since 1h --class permanent", exitDone, "demo:PrivateRoom:default", ""},
+		{"jobs show demo:PrivateRoom:default", exitDone, `"failed": [`, ""},
+		{"jobs replay --state dead --until 0s --dry-run", exitDone, "would replay 0 of 1 jobs; left alone: 1 permanent", ""},
+		{"jobs replay --state dead --dry-run --force", exitDone, "would replay 1 of 1 jobs", ""},
+		{"jobs replay", exitUsage, "", "name jobs"},
+		{"jobs replay --state dead", exitDone, "done, 0 of 1 jobs changed; left alone: 1 permanent", ""},
+		{"queue pause --reason deploy --for 1h", exitDone, "queue is paused", ""},
+		{"queue pause everything", exitFailed, "", "invalid_pause_target"},
+		{"queue resume", exitDone, "queue goes on", ""},
+		{"queue resume", exitNotFound, "", "pause_not_found"},
+		{"queue quarantine list", exitDone, "MESSAGE", ""},
+		{"queue quarantine show x", exitNotFound, "", "message_not_found"},
+		{"queue import", exitFailed, "", "no_dead_letters"},
+		{"jobs discard --state dead", exitUsage, "", "--export"},
+		{"jobs discard --state dead --dry-run", exitDone, "would discard 1 of 1", ""},
+		{"jobs discard --state dead --export " + export, exitDone, "1 of 1 jobs changed", "1 records exported"},
+		{"jobs show demo:PrivateRoom:default", exitNotFound, "", "job_not_found"},
+		{"jobs runs list", exitDone, "discard  done", ""},
+		{"jobs runs show nobody", exitNotFound, "", "run_not_found"},
+		{"jobs audit", exitDone, "pause", ""},
+	} {
+		code, out, errOut := at(strings.Fields(step.args)...)
+		if code != step.code || !strings.Contains(out, step.out) || !strings.Contains(errOut, step.err) {
+			t.Errorf("%s: %d, want %d with %q and %q\n%s%s", step.args, code, step.code, step.out, step.err, out, errOut)
+		}
+	}
+	raw, err := os.ReadFile(export)
+	if err != nil || !strings.Contains(string(raw), `"key":"demo:PrivateRoom:default"`) || strings.Count(string(raw), "\n") != 1 {
+		t.Errorf("%v\n%s", err, raw)
 	}
 }
 

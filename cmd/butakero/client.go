@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -115,6 +116,12 @@ func (c *client) call(ctx context.Context, method, path string, body any) ([]byt
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if token := os.Getenv("BUTAKERO_OPERATOR_TOKEN"); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if name := os.Getenv("USER"); name != "" {
+		req.Header.Set("X-Butakero-Operator", name) // for the audit
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -3,10 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,59 +22,40 @@ type job struct {
 }
 
 func (c *cli) jobsCommand() *cobra.Command {
-	return group("jobs", "Look at jobs, replay and cancel them", c.jobsListCommand(), c.jobsShowCommand(),
-		c.jobsDoCommand("replay", "Begin a dead or cancelled job again; its operations end anew"),
-		c.jobsDoCommand("cancel", "Take back every request for a job and stop it"))
+	return group("jobs", "The desk of jobs: look, replay, cancel, discard", c.jobsListCommand(), c.jobsGroupsCommand(), c.jobsShowCommand(),
+		c.jobsReplayCommand(), c.jobsCancelCommand(), c.jobsDiscardCommand(), c.jobsRunsCommand(), c.jobsAuditCommand())
 }
 
 func (c *cli) jobsListCommand() *cobra.Command {
-	query := map[string]*string{}
+	var filter jobFilter
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List jobs, the latest first",
 		Example: `  butakero jobs list --state dead
-  butakero jobs list --code private --json`,
+  butakero jobs list --state dead --host youtube --since 24h --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.client()
 			if err != nil {
 				return err
 			}
-			values := url.Values{}
-			for name, text := range query {
-				if *text != "" {
-					values.Set(name, *text)
-				}
+			values, err := filter.query()
+			if err != nil {
+				return err
 			}
 			var all []json.RawMessage
-			for len(all) < limit {
-				values.Set("limit", strconv.Itoa(min(limit-len(all), 500)))
-				raw, err := api.call(cmd.Context(), http.MethodGet, "/api/v1/jobs?"+values.Encode(), nil)
-				if err != nil {
-					return err
-				}
-				var page struct {
-					Jobs []json.RawMessage `json:"jobs"`
-					Next string            `json:"next"`
-				}
-				if err := json.Unmarshal(raw, &page); err != nil {
-					return fmt.Errorf("the server's answer is not a list of jobs: %w", err)
-				}
-				all = append(all, page.Jobs...)
-				if page.Next == "" {
-					break
-				}
-				values.Set("cursor", page.Next)
+			err = api.pages(cmd.Context(), "/api/v1/jobs", values, limit, func(raw json.RawMessage) error {
+				all = append(all, raw)
+				return nil
+			})
+			if err != nil {
+				return err
 			}
 			return c.printJobs(all)
 		},
 	}
-	for _, name := range []string{"state", "class", "code", "song", "profile", "since", "until", "text"} {
-		text := new(string)
-		query[name] = text
-		cmd.Flags().StringVar(text, name, "", "only jobs with this "+name)
-	}
+	filter.flags(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	return cmd
 }
@@ -105,57 +82,6 @@ func (c *cli) printJobs(all []json.RawMessage) error {
 			j.UpdatedAt.Local().Format(time.DateTime), shorten(j.Title, 40), reason)
 	}
 	return w.Flush()
-}
-
-func (c *cli) jobsShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show JOB",
-		Short:   "Show one job with the history of its attempts",
-		Example: `  butakero jobs show youtube:SRXH9AbT280:default`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			api, err := c.client()
-			if err != nil {
-				return err
-			}
-			raw, err := api.call(cmd.Context(), http.MethodGet, "/api/v1/jobs/"+url.PathEscape(args[0]), nil)
-			if err != nil {
-				return err
-			}
-			return c.printJSON(raw)
-		},
-	}
-}
-
-func (c *cli) jobsDoCommand(verb, short string) *cobra.Command {
-	return &cobra.Command{
-		Use:     verb + " JOB...",
-		Short:   short,
-		Example: "  butakero jobs " + verb + " youtube:SRXH9AbT280:default",
-		Args:    usageArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			api, err := c.client()
-			if err != nil {
-				return err
-			}
-			for _, key := range args {
-				raw, err := api.call(cmd.Context(), http.MethodPost, "/api/v1/jobs/"+url.PathEscape(key)+"/"+verb, nil)
-				if err != nil {
-					return fmt.Errorf("%s: %w", key, err)
-				}
-				if c.json {
-					fmt.Fprintln(c.out, strings.TrimSpace(string(raw)))
-					continue
-				}
-				var j job
-				if err := json.Unmarshal(raw, &j); err != nil {
-					return fmt.Errorf("the server's answer is not a job: %w", err)
-				}
-				fmt.Fprintf(c.out, "%s: %s\n", j.Key, j.State)
-			}
-			return nil
-		},
-	}
 }
 
 // printJSON indents a record.

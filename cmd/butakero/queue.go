@@ -7,7 +7,7 @@ import (
 )
 
 func (c *cli) queueCommand() *cobra.Command {
-	return group("queue", "Look at the backlog", &cobra.Command{
+	return group("queue", "Look at the backlog, pause and resume it", &cobra.Command{
 		Use:     "stats",
 		Short:   "Count jobs, waiting operations and messages",
 		Example: `  butakero queue stats`,
@@ -23,7 +23,7 @@ func (c *cli) queueCommand() *cobra.Command {
 			}
 			return c.printJSON(raw)
 		},
-	})
+	}, c.pauseCommand(), c.resumeCommand(), c.importCommand(), c.quarantineCommand())
 }
 
 func (c *cli) healthCommand() *cobra.Command {
