@@ -44,7 +44,8 @@ type Options struct {
 	// at most 7 days.
 	URLExpiry time.Duration
 
-	Log *slog.Logger // nil: silent
+	Log *slog.Logger     // nil: silent
+	Now func() time.Time // nil: time.Now; tells Sweep what is old
 }
 
 // Store is a bucket of songs. It implements pipeline.Blobs and jobs.Files. Any
@@ -56,6 +57,7 @@ type Store struct {
 	prefix     string
 	expiry     time.Duration
 	log        *slog.Logger
+	now        func() time.Time
 	conditions conditions
 	swept      atomic.Bool // see sweepRecords
 }
@@ -82,6 +84,9 @@ func Open(ctx context.Context, config aws.Config, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	client := s3.NewFromConfig(config, func(c *s3.Options) {
 		c.UsePathStyle = c.UsePathStyle || o.PathStyle || needsPath(aws.ToString(c.BaseEndpoint))
 		// Large files have checksums of their parts, which a reader of the whole can
@@ -89,7 +94,7 @@ func Open(ctx context.Context, config aws.Config, o Options) (*Store, error) {
 		c.DisableLogOutputChecksumValidationSkipped = true
 	})
 	s := &Store{
-		client: client, presign: s3.NewPresignClient(client), bucket: o.Bucket, prefix: o.Prefix, expiry: o.URLExpiry, log: o.Log,
+		client: client, presign: s3.NewPresignClient(client), bucket: o.Bucket, prefix: o.Prefix, expiry: o.URLExpiry, log: o.Log, now: o.Now,
 	}
 	if err := s.findBucket(ctx, o.CreateResources); err != nil {
 		return nil, err

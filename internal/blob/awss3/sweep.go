@@ -30,7 +30,7 @@ const (
 // nothing where the bucket has a rule for that). It may run at any time and in
 // any number of processes.
 func (s *Store) Sweep(ctx context.Context) error {
-	return errors.Join(s.sweepRecords(ctx, time.Now()), s.sweepUploads(ctx, time.Now()))
+	return errors.Join(s.sweepRecords(ctx, s.now()), s.sweepUploads(ctx, s.now()))
 }
 
 func (s *Store) sweepRecords(ctx context.Context, now time.Time) error {

@@ -36,6 +36,7 @@ func config(t testing.TB, transport http.RoundTripper) aws.Config {
 	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
 	if transport != nil {
 		c.HTTPClient = &http.Client{Transport: transport}
+		impatient(&c)
 	}
 	return c
 }
