@@ -146,7 +146,8 @@ func (c *cli) quarantineCommand() *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", 50, "at most so many")
 	one := func(verb, short, method, suffix string) *cobra.Command {
 		return &cobra.Command{
-			Use: verb + " MESSAGE", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
+			Use: verb + " MESSAGE", Short: short, Example: "  butakero queue quarantine " + verb + " 5f70bf18a086",
+			Args: usageArgs(cobra.ExactArgs(1)),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				api, err := c.client()
 				if err != nil {

@@ -25,6 +25,7 @@ type Config struct {
 	WorkerListen   string
 	TrustedProxies []netip.Prefix
 	OperatorToken  string // "": operators are served on the machine itself only
+	FileURLs       string // api or presigned
 	PublicURL      string // base of links to this API; "" derives it from Listen
 	DataDir        string
 	MediaDir       string // catalogue of the demo source
@@ -72,6 +73,7 @@ type KafkaConfig struct {
 	TLS                           bool
 	CAFile, CertFile, KeyFile     string
 	SASLMechanism, User, Password string
+	Partitions, Replicas          int // of topics that are made; 0 replicas: the brokers' default
 }
 
 // AWSConfig names what lies at AWS. Endpoints come from the SDK's own settings.
@@ -80,6 +82,7 @@ type AWSConfig struct {
 	Bucket                      string
 	SongsTable, OperationsTable string
 	CreateResources             bool
+	PathStyle                   bool
 }
 
 // MongoConfig says how to reach MongoDB.
@@ -248,9 +251,10 @@ func (c *Config) validate() (problems Problems) {
 	if c.Source != "" && sources[c.Source] == nil {
 		bad("BUTAKERO_SOURCE: %q is not one of %s", c.Source, names(sources))
 	}
-	if c.Events != "" && events[c.Events] == nil {
-		bad("BUTAKERO_EVENTS: %q is not one of %s", c.Events, names(events))
+	if _, ok := publishers[c.Events]; !ok {
+		bad("BUTAKERO_EVENTS: %q is not one of %s", c.Events, names(publishers))
 	}
+	problems = append(problems, c.checkEngines()...)
 	for name, address := range map[string]string{"BUTAKERO_LISTEN": c.Listen, "BUTAKERO_WORKER_LISTEN": c.WorkerListen} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			bad("%s: %v", name, err)
@@ -275,6 +279,51 @@ func (c *Config) validate() (problems Problems) {
 			bad("BUTAKERO_MEDIA_DIR: is the catalogue of the demo source, and BUTAKERO_SOURCE is %q", c.Source)
 		} else if info, err := os.Stat(c.MediaDir); err != nil || !info.IsDir() {
 			bad("BUTAKERO_MEDIA_DIR: %s is not a readable folder", c.MediaDir)
+		}
+	}
+	return problems
+}
+
+// checkEngines says what the engines lack that are named.
+func (c *Config) checkEngines() (problems Problems) {
+	uses := func(name string) bool {
+		return c.Queue == name || c.Store == name || c.Blob == name || c.Events == name
+	}
+	need := func(engine, setting, text, why string) {
+		if uses(engine) && text == "" {
+			problems = append(problems, fmt.Sprintf("%s: must be set: %s", setting, why))
+		}
+	}
+	need("kafka", "KAFKA_BROKERS", strings.Join(c.Kafka.Brokers, ","), "host:port of the brokers")
+	need("mongodb", "BUTAKERO_MONGO_URI or MONGO_HOST", c.Mongo.URI+c.Mongo.Host, "how to reach MongoDB")
+	need("dynamodb", "DYNAMODB_TABLE_SONGS", c.AWS.SongsTable, "the table of songs")
+	need("s3", "S3_BUCKET_NAME", c.AWS.Bucket, "the bucket of the songs")
+	if c.Queue == "sqs" && c.SQS.JobsQueueURL == "" {
+		problems = append(problems, "BUTAKERO_SQS_JOBS_QUEUE_URL: must be set: the queue of jobs")
+	}
+	if c.Events == "sqs" && c.SQS.EventsQueueURL == "" {
+		problems = append(problems, "SQS_QUEUE_URL: must be set when BUTAKERO_EVENTS is sqs: the queue of completion events")
+	}
+	if c.Events == "sqs" && c.SQS.EventsQueueURL == c.SQS.JobsQueueURL && c.Queue == "sqs" {
+		problems = append(problems, "SQS_QUEUE_URL: events and jobs need a queue each")
+	}
+	if uses("kafka") && c.Kafka.JobsTopic == c.Kafka.EventsTopic {
+		problems = append(problems, "KAFKA_TOPIC: events and jobs need a topic each")
+	}
+	if c.FileURLs == "presigned" && c.Blob != "s3" {
+		problems = append(problems, "BUTAKERO_FILE_URLS: only s3 has presigned addresses, and BUTAKERO_BLOB is "+c.Blob)
+	}
+	return problems
+}
+
+// checkRole says what can not work between processes.
+func (c *Config) checkRole(r Role) (problems Problems) {
+	if r.API && r.Worker {
+		return nil
+	}
+	for name, engine := range map[string]string{"BUTAKERO_QUEUE": c.Queue, "BUTAKERO_STORE": c.Store} {
+		if engine == "memory" {
+			problems = append(problems, name+": memory is not shared between processes: use butakero up, or another engine")
 		}
 	}
 	return problems

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -35,28 +36,28 @@ func patiently[T any](ctx context.Context, log *slog.Logger, what string, patien
 	}
 }
 
-// lateQueue is a queue that may come later: while it can not be reached, requests
-// are accepted all the same, and the reconciler rings once it is there.
-type lateQueue struct {
-	held bool
+// late is an engine that may come later: what it is for can do without it for a
+// while. Any error but that it can not be reached is final at the start, and tried
+// again later on.
+type late[T io.Closer] struct {
 	stop context.CancelFunc
 	done chan struct{}
 
-	mu    sync.Mutex
-	queue queueAdapter
-	err   error
+	mu  sync.Mutex
+	it  T
+	err error
 }
 
-// openLate opens a queue now or, if it can not be reached, in the background. Any
-// other error is final.
-func openLate(ctx context.Context, log *slog.Logger, held bool, open func(context.Context) (queueAdapter, error)) (queueAdapter, error) {
-	q, err := open(ctx)
+// openLate opens an engine now or, if it can not be reached, in the background;
+// then it returns what is to stand in for it.
+func openLate[T io.Closer](ctx context.Context, log *slog.Logger, what string, open func(context.Context) (T, error)) (now T, later *late[T], err error) {
+	now, err = open(ctx)
 	if err == nil || !errors.Is(err, jobs.ErrUnavailable) || ctx.Err() != nil {
-		return q, err
+		return now, nil, err
 	}
-	log.Warn("can not reach the queue; going on without it until it is there", "error", err)
+	log.Warn("can not reach the "+what+"; going on without until it is there", "error", err)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &lateQueue{held: held, stop: stop, done: make(chan struct{}), err: err}
+	l := &late[T]{stop: stop, done: make(chan struct{}), err: err}
 	go func() {
 		defer close(l.done)
 		for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
@@ -65,33 +66,89 @@ func openLate(ctx context.Context, log *slog.Logger, held bool, open func(contex
 			case <-background.Done():
 				return
 			}
-			q, err := open(background)
+			it, err := open(background)
 			l.mu.Lock()
-			l.queue, l.err = q, err
+			l.it, l.err = it, err
 			l.mu.Unlock()
 			switch {
 			case err == nil:
-				log.Info("the queue is there")
+				log.Info("the " + what + " is there")
 				return
 			case !errors.Is(err, jobs.ErrUnavailable) && background.Err() == nil:
-				log.Error("the queue can not be used; trying again", "error", err)
+				log.Error("the "+what+" can not be used; trying again", "error", err)
 			}
 		}
 	}()
-	return l, nil
+	return now, l, nil
 }
 
-// there returns the queue, or why there is none.
-func (l *lateQueue) there() (queueAdapter, error) {
+// there returns the engine, or why there is none.
+func (l *late[T]) there() (it T, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
 		if errors.Is(l.err, jobs.ErrUnavailable) {
-			return nil, l.err
+			return it, l.err
 		}
-		return nil, fmt.Errorf("%w: %w", jobs.ErrUnavailable, l.err)
+		return it, fmt.Errorf("%w: %w", jobs.ErrUnavailable, l.err)
 	}
-	return l.queue, nil
+	return l.it, nil
+}
+
+// Close ends the waiting or the engine.
+func (l *late[T]) Close() error {
+	l.stop()
+	<-l.done
+	if it, err := l.there(); err == nil {
+		return it.Close()
+	}
+	return nil
+}
+
+// openLateQueue opens a queue now or later. Requests are accepted all the same, and
+// the reconciler rings once it is there. held is what the queue will say of itself.
+func openLateQueue(ctx context.Context, log *slog.Logger, held bool, open func(context.Context) (queueAdapter, error)) (queueAdapter, error) {
+	now, later, err := openLate(ctx, log, "queue", open)
+	if later == nil {
+		return now, err
+	}
+	return &lateQueue{later, held}, nil
+}
+
+// openLateEvents opens the target of events now or later; they wait meanwhile.
+func openLateEvents(ctx context.Context, log *slog.Logger, open func(context.Context) (eventsAdapter, error)) (eventsAdapter, error) {
+	now, later, err := openLate(ctx, log, "target of completion events", open)
+	if later == nil {
+		return now, err
+	}
+	return lateEvents{later}, nil
+}
+
+// lateEvents is where events go once it is there.
+type lateEvents struct{ *late[eventsAdapter] }
+
+// Publish implements jobs.Events.
+func (l lateEvents) Publish(ctx context.Context, events []jobs.Event) []error {
+	to, err := l.there()
+	if err != nil {
+		return repeat(err, len(events))
+	}
+	return to.Publish(ctx, events)
+}
+
+// Ping asks whether the target is there.
+func (l lateEvents) Ping(ctx context.Context) error {
+	to, err := l.there()
+	if err != nil {
+		return err
+	}
+	return to.Ping(ctx)
+}
+
+// lateQueue is a queue that comes later.
+type lateQueue struct {
+	*late[queueAdapter]
+	held bool
 }
 
 // Send implements jobs.Queue.
@@ -151,12 +208,26 @@ func (l *lateQueue) Ping(ctx context.Context) error {
 	return q.Ping(ctx)
 }
 
-// Close ends the waiting or the queue.
-func (l *lateQueue) Close() error {
-	l.stop()
-	<-l.done
-	if q, err := l.there(); err == nil && q != nil {
-		return q.Close()
+// DeadLetters implements jobs.DeadLetters.
+func (l *lateQueue) DeadLetters(ctx context.Context, limit int) ([]jobs.DeadLetter, error) {
+	q, err := l.there()
+	if err != nil {
+		return nil, err
+	}
+	if letters, ok := q.(jobs.DeadLetters); ok {
+		return letters.DeadLetters(ctx, limit)
+	}
+	return nil, nil
+}
+
+// DropDeadLetters implements jobs.DeadLetters.
+func (l *lateQueue) DropDeadLetters(ctx context.Context, all []jobs.DeadLetter) error {
+	q, err := l.there()
+	if err != nil {
+		return err
+	}
+	if letters, ok := q.(jobs.DeadLetters); ok {
+		return letters.DropDeadLetters(ctx, all)
 	}
 	return nil
 }

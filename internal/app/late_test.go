@@ -28,7 +28,7 @@ func TestLateQueue(t *testing.T) {
 			}
 			return real, nil
 		}
-		q, err := openLate(t.Context(), quiet, true, open)
+		q, err := openLateQueue(t.Context(), quiet, true, open)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,11 +52,11 @@ func TestLateQueue(t *testing.T) {
 		}
 
 		wrong := errors.New("a FIFO queue")
-		if _, err := openLate(t.Context(), quiet, true, func(context.Context) (queueAdapter, error) { return nil, wrong }); !errors.Is(err, wrong) {
+		if _, err := openLateQueue(t.Context(), quiet, true, func(context.Context) (queueAdapter, error) { return nil, wrong }); !errors.Is(err, wrong) {
 			t.Errorf("what can not get better by waiting: %v", err)
 		}
 		there.Store(false)
-		if q, err = openLate(t.Context(), quiet, true, open); err != nil {
+		if q, err = openLateQueue(t.Context(), quiet, true, open); err != nil {
 			t.Fatal(err)
 		}
 		if err := q.Close(); err != nil { // while it still waits

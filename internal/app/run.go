@@ -212,6 +212,11 @@ func NewLog(c *Config, w io.Writer) *slog.Logger {
 // environment, runs the role, and returns the exit code.
 func Main(role Role, envFile string, overrides map[string]string) int {
 	c, err := Load(os.Environ(), envFile, overrides)
+	if err == nil {
+		if problems := c.checkRole(role); len(problems) > 0 {
+			err = problems
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "butakero:", err)
 		return 2

@@ -66,7 +66,7 @@ func (s *System) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open the %s store: %w", c.Store, err)
 	}
 	s.closers = append(s.closers, s.Store)
-	s.Queue, err = openLate(ctx, log, c.Queue != "kafka", func(ctx context.Context) (queueAdapter, error) {
+	s.Queue, err = openLateQueue(ctx, log, c.Queue != "kafka", func(ctx context.Context) (queueAdapter, error) {
 		return queues[c.Queue](ctx, c, log)
 	})
 	if err != nil {
@@ -86,9 +86,16 @@ func (s *System) open(ctx context.Context) (err error) {
 	if closer, ok := s.Source.(io.Closer); ok {
 		s.closers = append(s.closers, closer)
 	}
-	if s.Events, err = events[c.Events](ctx, c, log); err != nil {
+	open := publishers[c.Events]
+	if open == nil {
+		return nil // the API's own stream is all there is
+	}
+	events, err := openLateEvents(ctx, log, func(ctx context.Context) (eventsAdapter, error) { return open(ctx, c, log) })
+	if err != nil {
 		return fmt.Errorf("open the %s events: %w", c.Events, err)
 	}
+	s.Events = events
+	s.closers = append(s.closers, events)
 	return nil
 }
 
@@ -126,8 +133,15 @@ func (s *System) desk() *httpapi.Desk {
 
 // api builds the handler of the HTTP API. address is what it listens on.
 func (s *System) api(address string) *httpapi.Handler {
+	var fileURL func(context.Context, string) (string, error)
+	if public, ok := s.Blobs.(interface {
+		PublicURL(ctx context.Context, key string) (string, error)
+	}); ok && s.Config.FileURLs == "presigned" {
+		fileURL = public.PublicURL
+	}
 	return httpapi.New(httpapi.Config{
-		Desk: s.desk(), OperatorToken: s.Config.OperatorToken,
+		FileURL: fileURL,
+		Desk:    s.desk(), OperatorToken: s.Config.OperatorToken,
 		Intake: s.intake(), Operator: s.Operator, Records: s.Store, Lists: s.Store, Files: s.Blobs,
 		Ready: s.Ready, Metrics: s.Metrics.handler(), Depth: s.Queue.Depth, Observe: s.Metrics.observeHTTP,
 		Log: s.Log, PublicURL: s.Config.Public(address),

@@ -94,6 +94,10 @@ type Config struct {
 	// the API; it goes into file URLs. "" takes what the request came to.
 	PublicURL string
 
+	// FileURL gives a file's address outside the API, such as a presigned one; nil:
+	// files are served here.
+	FileURL func(ctx context.Context, path string) (string, error)
+
 	// Platforms are tried in this order when a song is named by its id alone;
 	// youtube, then demo.
 	Platforms []string

@@ -148,7 +148,7 @@ func (h *Handler) viewStatus(r *http.Request, o jobs.Operation, j *jobs.Job) sta
 			s.Metadata = viewMetadata(o.Key.Song, *o.Result)
 			s.FileData = &fileDataView{
 				FilePath: o.Result.Path, FileSize: sizeText(o.Result.Bytes),
-				FileType: fileType, PublicURL: h.fileURL(r, o.Key),
+				FileType: fileType, PublicURL: h.fileURL(r, o.Key, o.Result.Path),
 			}
 		}
 	case jobs.OperationFailed, jobs.OperationCancelled:

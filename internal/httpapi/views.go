@@ -109,12 +109,20 @@ func viewFailure(f *jobs.Failure) *failureView {
 func (h *Handler) viewFile(r *http.Request, key jobs.Key, f jobs.Result) *fileView {
 	return &fileView{
 		Path: f.Path, Bytes: f.Bytes, SHA256: f.SHA256, Frames: f.Frames,
-		DurationMS: f.Duration.Milliseconds(), URL: h.fileURL(r, key),
+		DurationMS: f.Duration.Milliseconds(), URL: h.fileURL(r, key, f.Path),
 	}
 }
 
-// fileURL is where clients get a song's file: this API, whatever the blob store.
-func (h *Handler) fileURL(r *http.Request, key jobs.Key) string {
+// fileURL is where clients get a song's file: this API, whatever the blob store, or
+// what Config.FileURL says.
+func (h *Handler) fileURL(r *http.Request, key jobs.Key, path string) string {
+	if h.FileURL != nil {
+		if u, err := h.FileURL(r.Context(), path); err == nil {
+			return u
+		} else if r.Context().Err() == nil {
+			h.Log.Warn("no address of its own for a file; it is served here", "error", err)
+		}
+	}
 	u := h.baseURL(r) + "/api/v1/songs/" + key.ID + "/audio"
 	if p := shownProfile(key.Profile); p != "" {
 		u += "?profile=" + url.QueryEscape(p)

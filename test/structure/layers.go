@@ -24,6 +24,7 @@ const (
 	Suite     Layer = "suite"     // internal/store/storetest and the like
 	Link      Layer = "link"      // internal/source/link: what a user's text asks for
 	Generator Layer = "generator" // programs called gen that make a package's data
+	Events    Layer = "events"    // how completion events look on the wire
 	Jobs      Layer = "jobs"
 	Tests     Layer = "test"
 	Unknown   Layer = "unknown"
@@ -36,16 +37,17 @@ var Suites = map[string]string{"store": "storetest", "transport": "transporttest
 // arrows says which layers a layer may import.
 var arrows = map[Layer][]Layer{
 	Commands:  {App},
-	App:       {HTTP, Pipeline, Format, Adapter, Link, Jobs},
-	HTTP:      {Jobs, Pipeline},
+	App:       {HTTP, Pipeline, Format, Adapter, Link, Events, Jobs},
+	HTTP:      {Jobs, Pipeline, Events},
 	Pipeline:  {Jobs, Format},
 	Adapter:   {Jobs, Pipeline, Link},
 	Suite:     {Jobs, Pipeline},
 	Link:      {Jobs},
+	Events:    {Jobs},
 	Format:    {},
 	Generator: {},
 	Jobs:      {},
-	Tests:     {App, HTTP, Pipeline, Format, Adapter, Suite, Link, Jobs, Tests},
+	Tests:     {App, HTTP, Pipeline, Format, Adapter, Suite, Link, Events, Jobs, Tests},
 }
 
 // LayerOf tells the layer of an import path.
@@ -81,7 +83,7 @@ func LayerOf(path string) Layer {
 			return Format
 		}
 		return Pipeline
-	case "app", "httpapi", "jobs":
+	case "app", "httpapi", "events", "jobs":
 		return Layer(parts[1])
 	}
 	return Unknown
