@@ -23,6 +23,7 @@ const (
 	lose        // it is done, and its answer is lost
 	refuse      // it is not done: 503
 	cut         // its answer ends in the middle
+	drop        // it is not done, and nobody says so
 )
 
 var errLost = errors.New("the connection broke")
@@ -53,11 +54,16 @@ func (f *faults) RoundTrip(r *http.Request) (*http.Response, error) {
 	n := f.seen[operation]
 	f.mu.Unlock()
 	todo := f.do(operation, n, r)
-	if todo == refuse {
+	if todo == refuse || todo == drop {
 		if r.Body != nil {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_ = r.Body.Close()
 		}
+	}
+	switch todo {
+	case drop:
+		return nil, errLost
+	case refuse:
 		body := `<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>slow down</Message></Error>`
 		return &http.Response{
 			StatusCode: http.StatusServiceUnavailable, Status: "503 Slow Down", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
