@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/butakero/butakero/internal/jobs"
 )
@@ -56,7 +57,7 @@ type CloudEvent struct {
 // CloudEventOf makes the envelope around an ended operation. publicURL is how
 // clients reach the API (scheme and host); without one no URL is told.
 func CloudEventOf(e jobs.Event, publicURL string) CloudEvent {
-	o := e.Operation
+	o := bounded(e.Operation)
 	return CloudEvent{
 		SpecVersion: SpecVersion, ID: e.ID, Source: Source, Type: TypePrefix + string(o.State), Subject: o.ID,
 		Time: instant(o.EndedAt), DataContentType: "application/json",
@@ -100,6 +101,40 @@ func encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
 	return []byte(unsendable.Replace(strings.TrimSuffix(b.String(), "\n"))), nil
+}
+
+// longestText bounds what others wrote (titles, messages), in bytes: a body that a
+// queue refuses would be published for ever.
+const longestText = 4096
+
+// bounded is an operation whose texts are cut.
+func bounded(o jobs.Operation) jobs.Operation {
+	o.Requester = cut(o.Requester)
+	if o.Result != nil {
+		r := *o.Result
+		for _, text := range []*string{&r.Path, &r.Info.Title, &r.Info.URL, &r.Info.Thumbnail} {
+			*text = cut(*text)
+		}
+		o.Result = &r
+	}
+	if o.Failure != nil {
+		f := *o.Failure
+		f.Message = cut(f.Message)
+		o.Failure = &f
+	}
+	return o
+}
+
+// cut shortens a text, between characters.
+func cut(s string) string {
+	if len(s) <= longestText {
+		return s
+	}
+	end := longestText
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 // instant is a time as events tell it: UTC, to the millisecond, so that a record

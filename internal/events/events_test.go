@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/butakero/butakero/internal/events"
 	"github.com/butakero/butakero/internal/jobs"
@@ -166,6 +167,26 @@ func TestBareRecords(t *testing.T) {
 				t.Errorf("%s %s: %s, %v", format, state, body, err)
 			}
 		}
+	}
+}
+
+// TestSize: whatever a source or a client wrote, the event fits every queue.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("\x00é", 1<<18) // the longest when encoded
+	ok, bad := succeeded(), failed()
+	ok.Requester, ok.Result.Info = long, jobs.SongInfo{Title: long, URL: long, Thumbnail: long}
+	bad.Requester, bad.Failure = long, &jobs.Failure{Message: long}
+	for _, encode := range []events.Encode{events.CloudEvents(publicURL), events.Original(publicURL)} {
+		for _, o := range []jobs.Operation{ok, bad} {
+			body, _, err := encode(jobs.EventOf(o))
+			if err != nil || len(body) > 128<<10 || !utf8.Valid(body) || bytes.Contains(body, []byte("\uFFFD")) {
+				t.Errorf("%d bytes, %v", len(body), err)
+			}
+		}
+	}
+	if ok.Result.Info.Title != long || bad.Failure.Message != long {
+		t.Error("the record itself was cut")
 	}
 }
 

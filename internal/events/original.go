@@ -72,7 +72,7 @@ const (
 // counts the failed attempts before a success too, the song's path holds its id,
 // and public_url can be opened.
 func OriginalOf(e jobs.Event, publicURL string) OriginalEvent {
-	o := e.Operation
+	o := bounded(e.Operation)
 	v := OriginalEvent{ID: o.ID, Status: OriginalStatus{
 		ID: o.ID, SK: o.Key.ID, ProcessingDate: instant(o.EndedAt), Attempts: o.Attempts, FileData: &OriginalFile{},
 	}}

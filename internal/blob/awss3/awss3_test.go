@@ -223,6 +223,46 @@ func TestBucketAnswers(t *testing.T) {
 	}
 }
 
+// TestConflicts: S3 answers 409 while somebody else writes the same key, and wants
+// to be asked again.
+func TestConflicts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		conflicts int
+		there     int // the answer to a look at the key
+		want      error
+	}{
+		"for a moment": {2, http.StatusNotFound, nil}, "until the other is done": {100, http.StatusOK, pipeline.ErrExists}, "for ever": {100, http.StatusNotFound, jobs.ErrUnavailable},
+	} {
+		puts := 0
+		config := server(t, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/x"):
+				w.WriteHeader(c.there)
+			case r.Method == http.MethodPut:
+				if puts++; puts <= c.conflicts {
+					w.WriteHeader(http.StatusConflict)
+					_, _ = io.WriteString(w, "<Error><Code>ConditionalRequestConflict</Code></Error>")
+				}
+			}
+		})
+		s, err := Open(t.Context(), config, Options{Bucket: "songs", ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.conditions = conditions{put: true, complete: true}
+		u, err := s.Create(t.Context(), "audio/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		empty := sha256.Sum256(nil)
+		err = u.Commit(t.Context(), pipeline.BlobMeta{SHA256: hex.EncodeToString(empty[:])}, false)
+		if !errors.Is(err, c.want) || puts < 2 || puts > conflictTries {
+			t.Errorf("%s: %v after %d puts, want %v", name, err, puts, c.want)
+		}
+	}
+}
+
 // TestSweepUploads: unfinished uploads of songs are given up after a day; other
 // people's are theirs. (The test server lists the uploads of single keys only.)
 func TestSweepUploads(t *testing.T) {

@@ -37,7 +37,9 @@
 // refused because there is an object, or when nothing is known of it, the object
 // is asked for its upload; if it is this one, the write had succeeded. A commit
 // whose context ends in the middle may still have made the file visible; it is
-// whole and described then, and the next attempt adopts it.
+// whole and described then, and the next attempt adopts it. Where the answer to
+// the beginning of a multipart upload is lost, nobody knows the upload's id: like
+// those of processes that died it is removed by the bucket's rule, or by Sweep.
 //
 // # Servers without conditional writes
 //

@@ -257,6 +257,9 @@ func (w *write) settle(ctx context.Context, err error) error {
 	if left == nil && w.record {
 		u.store.removeRecord(ctx, u.name)
 	}
+	if headErr == nil && !w.replace && isStatus(err, http.StatusConflict) { // somebody else was writing, and has written
+		err = fmt.Errorf("store file: %w", pipeline.ErrExists)
+	}
 	if err == nil { // overwritten at once, on a server that can not refuse
 		err = pipeline.ErrExists
 	}
