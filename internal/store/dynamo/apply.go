@@ -99,6 +99,7 @@ func (s *Store) change(ctx context.Context, table string, key item, u *update) (
 		})
 		if err == nil {
 			after = out.Attributes
+			s.learn(out.ResultMetadata)
 		}
 		return err
 	})
@@ -151,7 +152,7 @@ func (s *Store) operationKind() kind[jobs.Operation] {
 			if next.Ended() {
 				in := reader{item: before}
 				if order = in.text(attrEnded); order == "" {
-					order = endOrder(next.ID, s.options.Now())
+					order = endOrder(next.ID, s.serverNow())
 				}
 			}
 			return encodeOperation(next, rev, order)
@@ -225,7 +226,7 @@ func (s *Store) applyOperation(ctx context.Context, c jobs.OperationCommand) job
 		first = func() (item, error) {
 			return s.replace(ctx, s.options.OperationsTable, key, encodeOperation(made, rev, ""), nil)
 		}
-	} else if u := operationUpdate(c, rev, s.options.Now); u != nil {
+	} else if u := operationUpdate(c, rev, s.serverNow); u != nil {
 		first = func() (item, error) { return s.change(ctx, s.options.OperationsTable, key, u) }
 	}
 	o, changed, err := step(ctx, s, s.operationKind(), key, rev, first, func(o jobs.Operation) (jobs.Operation, bool, error) {

@@ -12,8 +12,8 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 )
 
-// Ends are put in order by the clock of whoever writes them, and an index tells
-// of them a little later. A reader who only looked behind the last end that it
+// Ends are put in order by the clock of whoever writes them (set right by the
+// server's, clock.go), and an index tells of them a little later. A reader who only looked behind the last end that it
 // has seen would miss one that turns up late. So a cursor stays EventsSettle
 // behind the present, and what a reader has been given beyond it is remembered
 // in this process, under the second part of the cursor. Another process does not
@@ -154,7 +154,7 @@ func (s *Store) advance(at string, given map[string]bool, fresh []item, full boo
 			last = max(last, place)
 		}
 	}
-	at = max(at, min(last, sortable(s.options.Now().Add(-s.options.EventsSettle))+"#"))
+	at = max(at, min(last, sortable(s.serverNow().Add(-s.options.EventsSettle))+"#"))
 	maps.DeleteFunc(beyond, func(place string, _ bool) bool { return place <= at })
 	return at, beyond
 }

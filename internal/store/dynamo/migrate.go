@@ -61,7 +61,7 @@ func (s *Store) migrate(ctx context.Context, report func(string)) error {
 				return err
 			}
 			for _, x := range missing {
-				if err := s.addIndex(ctx, d, x); err != nil {
+				if err := s.addIndex(ctx, d, x, table.ProvisionedThroughput); err != nil {
 					return err
 				}
 				report("table " + d.name + ": made index " + x.name)
@@ -91,6 +91,7 @@ func (s *Store) describe(ctx context.Context, name string) (table *types.TableDe
 		}
 		if err == nil {
 			table = out.Table
+			s.learn(out.ResultMetadata)
 		}
 		return err
 	})
@@ -195,13 +196,18 @@ func (s *Store) create(ctx context.Context, d definition) error {
 	return s.ready(ctx, d.name)
 }
 
-// addIndex makes one global index: DynamoDB makes one at a time.
-func (s *Store) addIndex(ctx context.Context, d definition, x index) error {
+// addIndex makes one global index: DynamoDB makes one at a time. Where the table
+// has a provisioned throughput, the index gets the same.
+func (s *Store) addIndex(ctx context.Context, d definition, x index, like *types.ProvisionedThroughputDescription) error {
+	var throughput *types.ProvisionedThroughput
+	if like != nil && aws.ToInt64(like.WriteCapacityUnits) > 0 {
+		throughput = &types.ProvisionedThroughput{ReadCapacityUnits: like.ReadCapacityUnits, WriteCapacityUnits: like.WriteCapacityUnits}
+	}
 	err := s.call(ctx, "create index "+x.name+" of table "+d.name, func(ctx context.Context) error {
 		_, err := s.client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
 			TableName: &d.name, AttributeDefinitions: attributes(x),
 			GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: &types.CreateGlobalSecondaryIndexAction{
-				IndexName: aws.String(x.name), KeySchema: keySchema(x.pk, x.sk), Projection: x.projection(),
+				IndexName: aws.String(x.name), KeySchema: keySchema(x.pk, x.sk), Projection: x.projection(), ProvisionedThroughput: throughput,
 			}}},
 		})
 		var other *types.ResourceInUseException
@@ -212,6 +218,15 @@ func (s *Store) addIndex(ctx context.Context, d definition, x index) error {
 	})
 	if err != nil {
 		return err
+	}
+	table, err := s.describe(ctx, d.name)
+	if err != nil {
+		return err
+	}
+	if table == nil || !slices.ContainsFunc(table.GlobalSecondaryIndexes, func(is types.GlobalSecondaryIndexDescription) bool {
+		return aws.ToString(is.IndexName) == x.name
+	}) {
+		return fmt.Errorf("dynamodb: table %s: the server took the request for index %s and made none: make the table anew", d.name, x.name)
 	}
 	return s.ready(ctx, d.name)
 }

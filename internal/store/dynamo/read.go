@@ -80,7 +80,8 @@ func (s *Store) OperationsOf(ctx context.Context, key jobs.Key, state jobs.Opera
 }
 
 // Due implements jobs.Store: from an index in several partitions that holds only
-// what is due at some time, and then from the tables.
+// what is due at some time, and then from the tables. A partition in which
+// nothing was due is asked again after Options.DueEvery.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (due jobs.Due, err error) {
 	jobKeys, err := s.dueKeys(ctx, s.options.SongsTable, now, limit)
 	if err != nil {
@@ -125,6 +126,10 @@ func (s *Store) dueKeys(ctx context.Context, table string, now time.Time, limit 
 	pages := make([][]item, shards)
 	errs := make([]error, shards)
 	each(shards, func(i int) {
+		name := table + "#" + fmt.Sprint(i)
+		if s.quiet.are(name, s.options.Now()) {
+			return
+		}
 		q := query{
 			table: table, index: indexDue, pk: attrDueShard, partition: fmt.Sprint(i),
 			sk: attrDueAt, until: moment(now), limit: limit,
@@ -137,8 +142,11 @@ func (s *Store) dueKeys(ctx context.Context, table string, now time.Time, limit 
 			}
 			pages[i] = append(pages[i], page...)
 			if !more {
-				return
+				break
 			}
+		}
+		if len(pages[i]) == 0 {
+			s.quiet.set(name, s.options.Now().Add(s.options.DueEvery))
 		}
 	})
 	var all []item

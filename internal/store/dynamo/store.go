@@ -65,6 +65,7 @@ type Options struct {
 	Attempts       int           // of one request that is throttled or finds nobody; 8
 	AttemptTimeout time.Duration // of one try; 5 s
 	EventsSettle   time.Duration // an end may turn up in Events so long after it; 15 s
+	DueEvery       time.Duration // where nothing was due, Due asks again after; 2 s, negative: at once
 
 	Now func() time.Time // clock by which notes expire and ends are put in order; time.Now
 	Log *slog.Logger
@@ -86,6 +87,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.EventsSettle <= 0 {
 		o.EventsSettle = 15 * time.Second
 	}
+	if o.DueEvery == 0 {
+		o.DueEvery = 2 * time.Second
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -105,6 +109,8 @@ type Store struct {
 	// they are found by reading all of a song's operations.
 	noOpenIndex bool
 
+	server serverClock
+	quiet  quietShards
 	recent recentEnds
 	counts countCache
 }
@@ -200,4 +206,9 @@ func (s *Store) Close() error {
 
 func itemKey(pk, sk string) item {
 	return item{attrPK: &types.AttributeValueMemberS{Value: pk}, attrSK: &types.AttributeValueMemberS{Value: sk}}
+}
+
+// Tables returns the names of the tables.
+func (s *Store) Tables() (songs, operations string) {
+	return s.options.SongsTable, s.options.OperationsTable
 }

@@ -35,7 +35,7 @@ func settings(tb testing.TB, client aws.HTTPClient) dynamo.Options {
 	at := endpoint(tb)
 	name := uniqueName()
 	return dynamo.Options{
-		SongsTable: name + "-songs", OperationsTable: name + "-operations", CreateResources: true,
+		SongsTable: name + "-songs", OperationsTable: name + "-operations", CreateResources: true, DueEvery: -1,
 		Config: &aws.Config{
 			Region: "us-east-1", BaseEndpoint: &at, HTTPClient: client,
 			Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
