@@ -124,7 +124,11 @@ func NewRunner(c RunnerConfig) *Runner {
 }
 
 // Running returns how many jobs are in hand, and the number of slots.
-func (r *Runner) Running() (running, slots int) { return len(r.slots), r.Slots }
+func (r *Runner) Running() (running, slots int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.running), r.Slots
+}
 
 // Unfit returns why this worker takes no jobs for now (disk full, ffmpeg
 // missing), or nil.
