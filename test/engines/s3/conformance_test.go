@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/butakero/butakero/internal/blob/awss3"
 	"github.com/butakero/butakero/internal/blob/blobtest"
 	"github.com/butakero/butakero/internal/pipeline"
 )
@@ -17,7 +18,10 @@ import (
 // Not parallel: the suite measures memory.
 func TestConformance(t *testing.T) {
 	blobtest.Run(t, blobtest.Harness{
-		New: func(t *testing.T) pipeline.Blobs { return &paths{place: open(t, nil)} },
+		New: func(t *testing.T) pipeline.Blobs {
+			s := open(t, nil)
+			return &paths{Store: s.Store, prefix: s.prefix}
+		},
 		Plant: func(t *testing.T, b pipeline.Blobs, key string, content []byte) {
 			plant(t, b.(*paths).prefix+key, content, nil)
 		},
@@ -29,8 +33,9 @@ func TestConformance(t *testing.T) {
 // paths gives segments that are longer than a file's name may be others: the test
 // server keeps objects in folders and refuses them. S3 does not.
 type paths struct {
-	place
-	long sync.Map // the name at the server to the key
+	*awss3.Store
+	prefix string
+	long   sync.Map // the name at the server to the key
 }
 
 const longestName = 255
@@ -61,25 +66,25 @@ func (p *paths) key(name string) string {
 }
 
 func (p *paths) Create(ctx context.Context, key string) (pipeline.Upload, error) {
-	return p.place.Create(ctx, p.name(key))
+	return p.Store.Create(ctx, p.name(key))
 }
 
 func (p *paths) Stat(ctx context.Context, key string) (pipeline.BlobInfo, error) {
-	info, err := p.place.Stat(ctx, p.name(key))
+	info, err := p.Store.Stat(ctx, p.name(key))
 	info.Key = p.key(info.Key)
 	return info, err
 }
 
 func (p *paths) Open(ctx context.Context, key string, offset int64) (io.ReadCloser, error) {
-	return p.place.Open(ctx, p.name(key), offset)
+	return p.Store.Open(ctx, p.name(key), offset)
 }
 
 func (p *paths) Remove(ctx context.Context, key string) error {
-	return p.place.Remove(ctx, p.name(key))
+	return p.Store.Remove(ctx, p.name(key))
 }
 
 func (p *paths) List(ctx context.Context, prefix, after string, limit int) ([]pipeline.BlobInfo, error) {
-	infos, err := p.place.List(ctx, prefix, after, limit)
+	infos, err := p.Store.List(ctx, prefix, after, limit)
 	for i := range infos {
 		infos[i].Key = p.key(infos[i].Key)
 	}
