@@ -100,7 +100,7 @@ that was accepted is ever lost.`,
 	flags.StringVar(&c.server, "server", envOr("BUTAKERO_URL", "http://127.0.0.1:8080"), "address of the API (BUTAKERO_URL)")
 	flags.BoolVar(&c.json, "json", false, "print records as JSON")
 	root.AddCommand(c.upCommand(), c.demoCommand(), c.submitCommand(), c.watchCommand(), c.jobsCommand(), c.queueCommand(),
-		c.resolveCommand(), c.dcaCommand(), c.healthCommand(), c.configCommand(), c.migrateCommand())
+		c.resolveCommand(), c.dcaCommand(), c.healthCommand(), c.configCommand(), c.migrateCommand(), c.selftestCommand())
 	return root
 }
 
