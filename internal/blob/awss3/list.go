@@ -65,9 +65,11 @@ func (s *Store) page(ctx context.Context, prefix, after string, limit int) (info
 		return nil, false, wrap(ctx, "list files", err)
 	}
 	for _, o := range out.Contents {
-		name, err := url.QueryUnescape(aws.ToString(o.Key))
-		if err != nil {
-			return nil, false, wrap(ctx, "list files", err)
+		name := aws.ToString(o.Key)
+		if out.EncodingType == types.EncodingTypeUrl { // some servers do not do it
+			if name, err = url.QueryUnescape(name); err != nil {
+				return nil, false, wrap(ctx, "list files", err)
+			}
 		}
 		infos = append(infos, pipeline.BlobInfo{
 			Key: strings.TrimPrefix(name, s.prefix), Bytes: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified),

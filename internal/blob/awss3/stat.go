@@ -44,7 +44,7 @@ func (s *Store) Stat(ctx context.Context, key string) (pipeline.BlobInfo, error)
 		return pipeline.BlobInfo{}, err
 	}
 	missing := ""
-	for {
+	for looks := 1; ; looks++ {
 		f, err := s.head(ctx, key)
 		if err != nil {
 			return pipeline.BlobInfo{}, err
@@ -52,12 +52,12 @@ func (s *Store) Stat(ctx context.Context, key string) (pipeline.BlobInfo, error)
 		if f.metadata[metaVersion] != version {
 			return f.info, fmt.Errorf("%w: nothing is recorded of it", pipeline.ErrNotWhole)
 		}
-		upload := f.metadata[metaRecord]
+		parts, upload := "", f.metadata[metaRecord]
 		if upload == "" {
 			f.info.Meta, err = describe(f.metadata)
-			return f.info, errors.Join(err, f.disagrees(""))
+		} else {
+			f.info.Meta, parts, err = s.described(ctx, upload, key)
 		}
-		r, err := s.readRecord(ctx, upload)
 		if errors.Is(err, jobs.ErrNotFound) && upload != missing {
 			// The file may have been replaced or removed, and its record with it,
 			// since it was asked for. Look again.
@@ -67,15 +67,26 @@ func (s *Store) Stat(ctx context.Context, key string) (pipeline.BlobInfo, error)
 		if errors.Is(err, jobs.ErrNotFound) {
 			return f.info, fmt.Errorf("%w: its record is gone", pipeline.ErrNotWhole)
 		}
-		if err == nil && r.Key != key {
-			err = fmt.Errorf("%w: its record is of %q", pipeline.ErrNotWhole, r.Key)
+		if err == nil {
+			err = f.disagrees(parts)
 		}
-		if err != nil {
-			return f.info, err
+		// On servers that keep metadata apart from the bytes, a look while the file
+		// is replaced may see those of the one and those of the other.
+		if errors.Is(err, pipeline.ErrNotWhole) && looks == 1 {
+			continue
 		}
-		f.info.Meta = r.Meta
-		return f.info, f.disagrees(r.Checksum)
+		return f.info, err
 	}
+}
+
+// described reads the description that is in a record, and the checksum of the
+// parts.
+func (s *Store) described(ctx context.Context, upload, key string) (pipeline.BlobMeta, string, error) {
+	r, err := s.readRecord(ctx, upload)
+	if err == nil && r.Key != key {
+		err = fmt.Errorf("%w: its record is of %q", pipeline.ErrNotWhole, r.Key)
+	}
+	return r.Meta, r.Checksum, err
 }
 
 // disagrees tells whether the object is not what its description says. parts is

@@ -237,6 +237,7 @@ func (w *write) settle(ctx context.Context, err error) error {
 	if err == nil && (w.replace || u.conditional()) {
 		return nil
 	}
+	stopped := ctx.Err() != nil
 	ctx, cancel := settling(ctx)
 	defer cancel()
 	var left error
@@ -257,7 +258,9 @@ func (w *write) settle(ctx context.Context, err error) error {
 	if left == nil && w.record {
 		u.store.removeRecord(ctx, u.name)
 	}
-	if headErr == nil && !w.replace && isStatus(err, http.StatusConflict) { // somebody else was writing, and has written
+	if headErr == nil && !w.replace && !stopped && errors.Is(err, jobs.ErrUnavailable) {
+		// Somebody else's file, which is why: S3 may answer 409 while two write, and
+		// some servers hang up on whoever comes too late instead of answering.
 		err = fmt.Errorf("store file: %w", pipeline.ErrExists)
 	}
 	if err == nil { // overwritten at once, on a server that can not refuse

@@ -29,15 +29,10 @@ func TestConditionsAreTold(t *testing.T) {
 		transport http.RoundTripper
 		want      []string
 	}{
-		"heeded":  {honest, nil},
-		"ignored": {stripped(), []string{"put=false", "multipart=false"}},
-		"refused": {notImplemented{}, []string{"put=false", "multipart=false"}},
-		"put only": {&faults{do: func(_ string, _ int, r *http.Request) what {
-			if r.Method == http.MethodPost {
-				r.Header.Del("If-None-Match")
-			}
-			return pass
-		}}, []string{"put=true", "multipart=false"}},
+		"heeded":   {honest, nil},
+		"ignored":  {stripped{http.MethodPut, http.MethodPost}, []string{"put=false", "multipart=false"}},
+		"refused":  {notImplemented{}, []string{"put=false", "multipart=false"}},
+		"put only": {stripped{http.MethodPost}, []string{"put=true", "multipart=false"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -80,7 +75,7 @@ func (notImplemented) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestWithoutConditions(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{10_000, 8*mib + 1} {
-		s := open(t, stripped())
+		s := open(t, stripped{http.MethodPut, http.MethodPost})
 		first := content(1, size)
 		if err := put(t.Context(), s, aKey, first, false); err != nil {
 			t.Fatal(err)

@@ -2,9 +2,11 @@ package s3
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // what is done to a request.
@@ -148,12 +152,22 @@ func only(operation string, n int, todo what) *faults {
 
 const always = 1 << 30
 
-// stripped is a server that does not know if-none-match: it ignores the header.
-func stripped() *faults {
-	return &faults{do: func(_ string, _ int, r *http.Request) what {
-		r.Header.Del("If-None-Match")
-		return pass
-	}}
+// stripped stands for a server that does not know if-none-match on requests of
+// these methods: the header is taken away before the request is signed. It goes
+// where a transport goes.
+type stripped []string
+
+func (stripped) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("see config")
+}
+
+func (s stripped) strip(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("strip", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		if r, yes := in.Request.(*smithyhttp.Request); yes && slices.Contains(s, r.Method) {
+			r.Header.Del("If-None-Match")
+		}
+		return next.HandleFinalize(ctx, in)
+	}), "Signing", middleware.Before)
 }
 
 // TestFaultsAreReal: the transport does what its name says.
