@@ -130,9 +130,11 @@ func (m *metrics) watchWorker(r *jobs.Runner) {
 }
 
 func (m *metrics) watchBell(b *jobs.Bell) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "butakero_messages_dropped_total", Help: "Messages that could not be sent; the reconciler rings instead.",
-	}, func() float64 { return float64(b.Dropped()) }))
+	m.counter("butakero_messages_dropped_total", "Messages that could not be sent; the reconciler rings instead.", func() float64 { return float64(b.Dropped()) })
+}
+
+func (m *metrics) counter(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read))
 }
 
 func (m *metrics) gauge(name, help string, read func() float64) {

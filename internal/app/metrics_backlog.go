@@ -16,7 +16,10 @@ func (m *metrics) watchBacklog(records jobs.Backend, queue jobs.Queue) {
 	m.registry.MustRegister(&backlog{records: records, queue: queue, now: time.Now})
 }
 
-const statsAge = 5 * time.Second
+const (
+	statsAge = 5 * time.Second
+	deadAge  = time.Minute // the dead are counted at most so often: it costs a scan of an index
+)
 
 // backlog is a prometheus.Collector over jobs.Stats.
 type backlog struct {
@@ -30,23 +33,30 @@ type backlog struct {
 	fleet fleet
 	depth jobs.Depth
 	err   error
+
+	readDead        time.Time
+	byClass, byCode []jobs.Group
+	deadErr         error
 }
 
 var (
-	jobsDesc    = prometheus.NewDesc("butakero_jobs", "Jobs by state, as the store counts them.", []string{"state"}, nil)
-	waitingDesc = prometheus.NewDesc("butakero_operations_waiting", "Accepted requests that have not ended.", nil, nil)
-	eventsDesc  = prometheus.NewDesc("butakero_events_pending", "Ended operations whose event is not out.", nil, nil)
-	oldestDesc  = prometheus.NewDesc("butakero_oldest_pending_seconds", "Age of the oldest job that waits for a worker.", nil, nil)
-	depthDesc   = prometheus.NewDesc("butakero_queue_messages", "Messages by state, as the queue counts them; -1 where it can not tell.", []string{"state"}, nil)
-	backlogDesc = prometheus.NewDesc("butakero_backlog_seconds", "How long the fleet's slots would be busy with the jobs that are pending or running: what to scale on.", nil, nil)
-	workersDesc = prometheus.NewDesc("butakero_fleet_workers", "Workers that are there.", nil, nil)
-	slotsDesc   = prometheus.NewDesc("butakero_fleet_slots", "Slots of all workers that are there.", nil, nil)
-	upDesc      = prometheus.NewDesc("butakero_store_up", "1 while the store answers.", nil, nil)
+	jobsDesc       = prometheus.NewDesc("butakero_jobs", "Jobs by state, as the store counts them.", []string{"state"}, nil)
+	waitingDesc    = prometheus.NewDesc("butakero_operations_waiting", "Accepted requests that have not ended.", nil, nil)
+	eventsDesc     = prometheus.NewDesc("butakero_events_pending", "Ended operations whose event is not out.", nil, nil)
+	oldestDesc     = prometheus.NewDesc("butakero_oldest_pending_seconds", "Age of the oldest job that waits for a worker.", nil, nil)
+	depthDesc      = prometheus.NewDesc("butakero_queue_messages", "Messages by state, as the queue counts them; -1 where it can not tell.", []string{"state"}, nil)
+	backlogDesc    = prometheus.NewDesc("butakero_backlog_seconds", "How long the fleet's slots would be busy with the jobs that are pending or running: what to scale on.", nil, nil)
+	workersDesc    = prometheus.NewDesc("butakero_fleet_workers", "Workers that are there.", nil, nil)
+	slotsDesc      = prometheus.NewDesc("butakero_fleet_slots", "Slots of all workers that are there.", nil, nil)
+	deadClassDesc  = prometheus.NewDesc("butakero_dead_jobs", "Dead jobs by the class of their failure, counted once a minute.", []string{"class"}, nil)
+	deadCodeDesc   = prometheus.NewDesc("butakero_dead_jobs_by_code", "Dead jobs by the code of their failure (the 50 most frequent), counted once a minute.", []string{"code"}, nil)
+	deadOldestDesc = prometheus.NewDesc("butakero_oldest_dead_seconds", "Age of the job that has been dead for the longest.", nil, nil)
+	upDesc         = prometheus.NewDesc("butakero_store_up", "1 while the store answers.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, backlogDesc, workersDesc, slotsDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, backlogDesc, workersDesc, slotsDesc, deadClassDesc, deadCodeDesc, deadOldestDesc, upDesc} {
 		ch <- d
 	}
 }
@@ -75,6 +85,22 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 		age = max(0, b.now().Sub(stats.OldestPending).Seconds())
 	}
 	gauge(oldestDesc, age)
+	if b.deadErr == nil {
+		oldest := time.Time{}
+		for _, g := range b.byClass {
+			gauge(deadClassDesc, float64(g.Count), g.Value)
+			if oldest.IsZero() || g.Oldest.Before(oldest) {
+				oldest = g.Oldest
+			}
+		}
+		for _, g := range b.byCode {
+			gauge(deadCodeDesc, float64(g.Count), g.Value)
+		}
+		if age = 0; !oldest.IsZero() {
+			age = max(0, b.now().Sub(oldest).Seconds())
+		}
+		gauge(deadOldestDesc, age)
+	}
 	gauge(backlogDesc, backlogSeconds(stats, b.fleet))
 	gauge(workersDesc, float64(b.fleet.Workers))
 	gauge(slotsDesc, float64(b.fleet.Slots))
@@ -94,6 +120,13 @@ func (b *backlog) count() {
 	b.read = now
 	if b.stats, b.err = b.records.Stats(ctx, now); b.err == nil {
 		b.fleet, b.err = readFleet(ctx, b.records)
+	}
+	if b.err == nil && (b.readDead.IsZero() || now.Sub(b.readDead) >= deadAge) {
+		b.readDead = now
+		dead := jobs.JobFilter{State: jobs.JobDead}
+		if b.byClass, b.deadErr = b.records.Groups(ctx, dead, jobs.FacetClass, 20); b.deadErr == nil {
+			b.byCode, b.deadErr = b.records.Groups(ctx, dead, jobs.FacetCode, 50)
+		}
 	}
 	var err error
 	if b.depth, err = b.queue.Depth(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,15 +16,21 @@ type OperatorConfig struct {
 	Now      func() time.Time
 }
 
-// Operator carries out what people wish: cancel and replay.
-type Operator struct{ OperatorConfig }
+// Operator carries out what people wish: cancel, replay and discard.
+type Operator struct {
+	OperatorConfig
+	replays atomic.Int64
+}
+
+// Replays counts the jobs that this process has begun again.
+func (p *Operator) Replays() int64 { return p.replays.Load() }
 
 // NewOperator fills in the defaults.
 func NewOperator(c OperatorConfig) *Operator {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Operator{c}
+	return &Operator{OperatorConfig: c}
 }
 
 // CancelOperation takes one request back. The job goes on as long as anybody
@@ -125,6 +132,7 @@ func (p *Operator) Replay(ctx context.Context, key Key, force bool) (Job, error)
 	if err != nil {
 		return out.Job, err
 	}
+	p.replays.Add(1)
 	// Should this process stop here, the reconciler finds the mark and goes on.
 	if err := p.Finisher.Reopen(ctx, out.Job); err != nil {
 		return out.Job, fmt.Errorf("the job is replayed; its operations follow: %w", err)
