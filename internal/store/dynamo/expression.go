@@ -97,8 +97,9 @@ func (u *update) equal(attribute string, v value) {
 	u.when("{"+attribute+"} = ?", v)
 }
 
-func (u *update) among(attribute string, values ...value) {
-	u.when("{"+attribute+"} IN (?"+strings.Repeat(", ?", len(values)-1)+")", values...)
+// among is the condition that the state is one of some.
+func (u *update) among(states ...value) {
+	u.when("{state} IN (?"+strings.Repeat(", ?", len(states)-1)+")", states...)
 }
 
 // expressions returns the update and the condition.

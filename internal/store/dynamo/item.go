@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
+	"math/big"
 	"strconv"
 	"time"
 
@@ -79,8 +81,11 @@ func moment(t time.Time) value {
 	if t.IsZero() {
 		return nil
 	}
-	return number(t.UnixNano())
+	n := new(big.Int).Mul(big.NewInt(t.Unix()), billion) // more than an int64 holds, before 1678 and after 2262
+	return &types.AttributeValueMemberN{Value: n.Add(n, big.NewInt(int64(t.Nanosecond()))).String()}
 }
+
+var billion = big.NewInt(int64(time.Second))
 
 // seconds is for the TTL attribute.
 func seconds(t time.Time) value {
@@ -91,7 +96,15 @@ func seconds(t time.Time) value {
 }
 
 // sortable is a time as a text that sorts as the time does.
-func sortable(t time.Time) string { return fmt.Sprintf("%019d", max(0, t.UnixNano())) }
+func sortable(t time.Time) string {
+	switch {
+	case t.Year() < 1970:
+		t = time.Unix(0, 0)
+	case t.Year() > 2261:
+		t = time.Unix(0, math.MaxInt64)
+	}
+	return fmt.Sprintf("%019d", t.UnixNano())
+}
 
 var errItem = errors.New("a stored record can not be read")
 
@@ -140,10 +153,17 @@ func (r *reader) flag(name string) bool {
 }
 
 func (r *reader) time(name string) time.Time {
-	if r.item[name] == nil {
+	switch v := r.item[name].(type) {
+	case nil:
 		return time.Time{}
+	case *types.AttributeValueMemberN:
+		if n, ok := new(big.Int).SetString(v.Value, 10); ok {
+			seconds, rest := n.DivMod(n, billion, new(big.Int))
+			return time.Unix(seconds.Int64(), rest.Int64()).UTC()
+		}
 	}
-	return time.Unix(0, r.number(name)).UTC()
+	r.wrong(name)
+	return time.Time{}
 }
 
 // inner returns the map under a name, nil if there is none.

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -38,7 +39,7 @@ func jobUpdate(c jobs.JobCommand, rev string) *update {
 		return u
 	case jobs.JobClose:
 		u.when("{generation} = ? AND attribute_not_exists({reopen}) AND attribute_exists({due_at})", number(c.Generation))
-		u.among("state", text(jobs.JobDone), text(jobs.JobDead), text(jobs.JobCancelled))
+		u.among(text(jobs.JobDone), text(jobs.JobDead), text(jobs.JobCancelled))
 		putDue(u, "", time.Time{})
 		return u
 	}
@@ -46,7 +47,7 @@ func jobUpdate(c jobs.JobCommand, rev string) *update {
 }
 
 func (u *update) alive() {
-	u.among("state", text(jobs.JobPending), text(jobs.JobRunning), text(jobs.JobRetry))
+	u.among(text(jobs.JobPending), text(jobs.JobRunning), text(jobs.JobRetry))
 }
 
 // fenced is the condition that the claim is the record's.
@@ -74,7 +75,7 @@ func (u *update) claim(c jobs.JobCommand) *update {
 	if c.Until.IsZero() {
 		return nil
 	}
-	u.among("state", text(jobs.JobPending), text(jobs.JobRetry))
+	u.among(text(jobs.JobPending), text(jobs.JobRetry))
 	u.when("attribute_not_exists({run_at}) OR {run_at} <= ?", moment(c.Now))
 	putState(u, c.Key, jobs.JobRunning)
 	u.add("fence", 1)
@@ -98,6 +99,8 @@ func (u *update) renew(c jobs.JobCommand) *update {
 	}
 	u.fenced(c)
 	u.when("{reached} >= ?", number(c.Stage.Rank()))
+	// Go's durations end at 292 years, and DynamoDB's numbers do not.
+	u.when("{margin} >= ? AND {margin} <= ?", number(int64(math.MinInt64)), number(int64(math.MaxInt64)))
 	until := u.value(moment(c.Until))
 	u.set("lease_until", until)
 	u.set(attrDueAt, u.name(attrMargin)+" + "+until)
@@ -179,7 +182,7 @@ func list(of ...value) value {
 
 func (u *update) replay(c jobs.JobCommand) *update {
 	u.when("{generation} = ?", number(c.Generation))
-	u.among("state", text(jobs.JobDead), text(jobs.JobCancelled))
+	u.among(text(jobs.JobDead), text(jobs.JobCancelled))
 	u.put("generation", number(c.Generation+1))
 	u.put("reopen", count(c.Generation))
 	u.add("replays", 1)

@@ -26,8 +26,10 @@ func operationKey(id string) (key item, ok bool) {
 // encodeOperation returns the whole item. order is where its end stands among
 // the events, "" if it has not ended.
 func encodeOperation(o jobs.Operation, rev, order string) item {
-	key, _ := operationKey(o.ID)
-	w := whole(key)
+	w := whole{}
+	if key, ok := operationKey(o.ID); ok { // else DynamoDB refuses it
+		w = whole(key)
+	}
 	w.put(attrVersion, number(schemaVersion))
 	w.put(attrRev, text(rev))
 	w.put("profile", text(o.Key.Profile))

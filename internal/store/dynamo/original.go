@@ -26,8 +26,9 @@ var (
 )
 
 // originalJob returns the song's record as a job that is done, if it ended well.
-// Others never end, and are as good as none. Such a job has no generation: it
-// can be looked at, and a request makes a job of its own.
+// Others never end, and are as good as none. Such a job can be looked at, and a
+// request makes a job of its own: the original did not prove that its files were
+// whole.
 func (s *Store) originalJob(ctx context.Context, key jobs.Key) (jobs.Job, error) {
 	if key.Platform != jobs.PlatformYouTube || key.Profile != jobs.DefaultProfile {
 		return jobs.Job{}, jobs.ErrNotFound

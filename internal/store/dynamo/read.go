@@ -158,7 +158,7 @@ func (s *Store) dueKeys(ctx context.Context, table string, now time.Time, limit 
 	}
 	slices.SortStableFunc(all, func(a, b item) int {
 		x, y := reader{item: a}, reader{item: b}
-		return int(min(1, max(-1, x.number(attrDueAt)-y.number(attrDueAt))))
+		return x.time(attrDueAt).Compare(y.time(attrDueAt))
 	})
 	return all[:min(limit, len(all))], nil
 }

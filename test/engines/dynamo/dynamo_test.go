@@ -91,6 +91,17 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// The same against a server that returns the item with a condition that failed,
+// as DynamoDB does and others do not: no refusal costs a read then.
+func TestConformanceWithOldItems(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) jobs.Backend {
+		wire := newTap()
+		wire.olds = true
+		return open(t, settings(t, wire))
+	}, storetest.Features{Eventually: 20 * time.Second, Rounds: 1, Commands: 2500, Waiters: 200})
+}
+
 // apply sends one job command and wants it to change the record.
 func apply(ctx context.Context, tb testing.TB, s jobs.Store, c jobs.JobCommand) jobs.Job {
 	tb.Helper()

@@ -114,3 +114,58 @@ func TestOneCallAStep(t *testing.T) {
 		}
 	}
 }
+
+// A refusal is one request where the server returns the item, and a stolen or
+// revived job is two.
+func TestCallsWithOldItems(t *testing.T) {
+	t.Parallel()
+	wire := newTap()
+	wire.olds = true
+	s := open(t, settings(t, wire))
+	now := time.Now()
+	key := randomKey()
+	ensure := jobs.JobCommand{Kind: jobs.JobEnsure, Key: key, Now: now, DueAt: now}
+	claim := jobs.JobCommand{Kind: jobs.JobClaim, Key: key, Now: now, Token: "a", Until: now.Add(time.Minute), MaxCrashes: 3}
+	other, thief, stale := claim, claim, claim
+	other.Token = "b"
+	thief.Token, thief.Now, thief.Until = "c", now.Add(time.Hour), now.Add(2*time.Hour)
+	stale.Kind, stale.Fence = jobs.JobCommit, 1
+	for _, step := range []struct {
+		command jobs.JobCommand
+		refusal error
+		calls   int
+	}{
+		{ensure, nil, 1}, {ensure, nil, 1}, {claim, nil, 1}, {claim, nil, 1}, {other, jobs.ErrBusy, 1}, {thief, nil, 2}, {stale, jobs.ErrFenced, 1},
+	} {
+		wire.reset(nil)
+		outs, err := s.ApplyJobs(t.Context(), []jobs.JobCommand{step.command})
+		if err != nil || !errors.Is(outs[0].Err, step.refusal) {
+			t.Fatalf("%s: %+v, %v", step.command.Kind, outs, err)
+		}
+		if n := wire.count(); n != step.calls {
+			t.Errorf("%s by %s took %d requests, want %d: %v", step.command.Kind, step.command.Token, n, step.calls, wire.counts)
+		}
+	}
+}
+
+// An idle worker's reconciler looks once a second; where nothing is due the
+// server is asked every other time.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	wire := newTap()
+	o := settings(t, wire)
+	now := time.Now()
+	o.Now, o.DueEvery = func() time.Time { return now }, 0
+	s := open(t, o)
+	wire.reset(nil)
+	for range 3600 {
+		now = now.Add(time.Second)
+		if due, err := s.Due(t.Context(), now, 200); err != nil || len(due.Jobs)+len(due.Operations) > 0 {
+			t.Fatal(due, err)
+		}
+	}
+	if n := wire.count(); n > 8*1800 {
+		t.Errorf("%d requests an hour", n)
+	}
+	t.Logf("%d requests an hour: %v", wire.count(), wire.counts)
+}
