@@ -55,7 +55,7 @@ func (s *Store) createBucket(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		s.log.Warn("the bucket has no block of public access", "bucket", s.bucket, "error", err)
+		s.log.Info("this server has no block of public access: the bucket is as private as its defaults", "bucket", s.bucket, "error", err)
 	}
 	_, err = s.client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: &s.bucket,
@@ -65,7 +65,7 @@ func (s *Store) createBucket(ctx context.Context) error {
 		}}},
 	})
 	if err != nil {
-		s.log.Warn("the bucket has no rule that removes unfinished uploads", "bucket", s.bucket, "error", err)
+		s.log.Info("this server takes no rule that removes unfinished uploads: see to it in its own way", "bucket", s.bucket, "error", err)
 	}
 	return nil
 }
