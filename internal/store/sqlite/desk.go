@@ -61,7 +61,8 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 type place struct{ updated, row int64 }
 
 // scan reads the next jobs behind a place, the newest update first: of a song, of
-// a state, or of all states, each of which an index has in this order.
+// a state, or of all states, each of which an index has in this order; of the dead
+// those with one of the facets that the filter names.
 func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each func(place, []byte) (bool, error)) error {
 	const order = " ORDER BY updated DESC, row DESC LIMIT ?"
 	since, until := int64(math.MinInt64), int64(math.MaxInt64)
@@ -78,15 +79,32 @@ func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each fun
 			" AND (updated, row) < (?, ?) AND updated >= ? AND updated < ?"+order+")")
 		args = append(append(args, values...), from.updated, from.row, since, until, scanChunk)
 	}
+	dead := func() {
+		for _, facet := range deadFacets {
+			if v := wanted(f, facet); v != "" {
+				// The column is one of ours, never a caller's text.
+				parts = append(parts, "SELECT * FROM (SELECT d.row, d.updated, j.doc FROM dead AS d CROSS JOIN jobs AS j ON j.row = d.row WHERE d."+string(facet)+
+					" = ? AND (d.updated, d.row) < (?, ?) AND d.updated >= ? AND d.updated < ? ORDER BY d.updated DESC, d.row DESC LIMIT ?)")
+				args = append(args, v, from.updated, from.row, since, until, scanChunk)
+				return
+			}
+		}
+		part("state = ?", stateDead)
+	}
 	switch {
 	case f.Song != "":
 		part("key >= ? AND key < ?", f.Song, f.Song+";")
+	case f.State == jobs.JobDead:
+		dead()
 	case f.State != "":
 		part("state = ?", stateNumber(f.State))
 	default:
 		for n := range numStates {
-			part("state = ?", n)
+			if n != stateDead {
+				part("state = ?", n)
+			}
 		}
+		dead()
 	}
 	rows, err := s.read.QueryContext(ctx, strings.Join(parts, " UNION ALL ")+order, append(args, scanChunk)...)
 	if err != nil {
@@ -109,8 +127,8 @@ func (s *Store) scan(ctx context.Context, f jobs.JobFilter, from place, each fun
 	return nil
 }
 
-// Groups implements jobs.Desk.
-func (s *Store) Groups(ctx context.Context, f jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error) {
+// groupAll counts record by record.
+func (s *Store) groupAll(ctx context.Context, f jobs.JobFilter, by jobs.Facet, limit int) ([]jobs.Group, error) {
 	groups := jobs.NewGrouping(by)
 	from := place{updated: math.MaxInt64, row: math.MaxInt64}
 	for n := scanChunk; n == scanChunk; {

@@ -57,7 +57,8 @@ func (e *OpenError) at(path string, cause error) error {
 	return &OpenError{Code: e.Code, Message: e.Message, Path: path, Err: cause}
 }
 
-const schemaVersion = 1
+// schemaVersion 2 has the index of the dead, and records of codecVersion 2.
+const schemaVersion = 2
 
 // Times are nanoseconds since 1970, 0 for none. States have numbers (rows.go).
 const schema = `
@@ -149,7 +150,15 @@ func prepare(ctx context.Context, path string, o Options) (err error) {
 	case version == schemaVersion:
 		return check(ctx, tx, path)
 	}
-	if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
+	if version == 0 {
+		if _, err := tx.ExecContext(ctx, schema); err != nil {
+			return openError(path, err)
+		}
+	}
+	if err := indexDead(ctx, tx); err != nil {
+		return openError(path, err)
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
 		return openError(path, err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -159,7 +168,7 @@ func prepare(ctx context.Context, path string, o Options) (err error) {
 }
 
 func check(ctx context.Context, tx *sql.Tx, path string) error {
-	for _, table := range []string{"jobs", "operations", "notes", "counts"} {
+	for _, table := range []string{"jobs", "operations", "notes", "counts", "dead"} {
 		var n int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+table+" LIMIT 1)").Scan(&n); err != nil {
 			return openError(path, err)

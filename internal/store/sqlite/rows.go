@@ -238,10 +238,14 @@ func (t *tx) flushJobs() error {
 		j := &e.job
 		t.count(stateNumber(e.kept), -1)
 		t.count(stateNumber(j.State), 1)
+		was := e.kept
 		e.kept = j.State
 		if j.Generation == 0 {
 			if e.row == 0 { // made and forgotten in one transaction
 				continue
+			}
+			if err := t.bury(e, was); err != nil {
+				return err
 			}
 			if _, err := t.w.conn.exec("DELETE FROM jobs WHERE row = ?", e.row); err != nil {
 				return err
@@ -265,6 +269,9 @@ func (t *tx) flushJobs() error {
 			delete(t.w.lagging, j.Key)
 		}
 		if e.row != 0 {
+			if err := t.bury(e, was); err != nil {
+				return err
+			}
 			if _, err := t.w.conn.exec(updateJob, stateNumber(j.State), due, nanos(j.UpdatedAt), doc, e.row); err != nil {
 				return err
 			}
@@ -273,6 +280,9 @@ func (t *tx) flushJobs() error {
 		}
 		t.w.next.job++
 		e.row = t.w.next.job
+		if err := t.bury(e, was); err != nil {
+			return err
+		}
 		fresh = append(fresh, e.row, rowKey(j.Key), stateNumber(j.State), due, nanos(j.UpdatedAt), doc)
 		if len(fresh) == cap(fresh) {
 			if _, err := t.w.conn.exec(insertJobs, fresh...); err != nil {
