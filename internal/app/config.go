@@ -59,6 +59,8 @@ type Config struct {
 	YouTube YouTubeConfig
 	OAuth2  bool // accepted for the original's sake; nothing reads it
 
+	apiOnly bool // the process makes no songs: it needs no right to write them
+
 	// values keeps what was read, for config check.
 	values map[string]value
 }

@@ -154,7 +154,7 @@ func openS3(ctx context.Context, c *Config, log *slog.Logger) (blobAdapter, erro
 		return nil, err
 	}
 	return awss3.Open(ctx, config, awss3.Options{
-		Bucket: c.AWS.Bucket, PathStyle: c.AWS.PathStyle, CreateResources: c.AWS.CreateResources, Log: log,
+		Bucket: c.AWS.Bucket, PathStyle: c.AWS.PathStyle, CreateResources: c.AWS.CreateResources, ReadOnly: c.apiOnly, Log: log,
 	})
 }
 

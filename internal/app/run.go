@@ -40,6 +40,7 @@ const stopAfter = 20 * time.Second
 // the address of the API (or of the worker's health and metrics) once it
 // listens.
 func Run(intake, work context.Context, c *Config, log *slog.Logger, role Role, ready func(address string)) error {
+	c.apiOnly = role.API && !role.Worker
 	s, err := Open(intake, c, log)
 	if err != nil {
 		return err
