@@ -108,7 +108,7 @@ func (c *cli) jobsShowCommand() *cobra.Command {
 			}
 			operations := map[string]any{}
 			for _, state := range []string{"waiting", "succeeded", "failed", "cancelled"} {
-				raw, err := api.call(cmd.Context(), http.MethodGet, path+"/operations?limit=100&state="+state, nil)
+				answer, err := api.call(cmd.Context(), http.MethodGet, path+"/operations?limit=100&state="+state, nil)
 				if err != nil {
 					return err
 				}
@@ -116,7 +116,7 @@ func (c *cli) jobsShowCommand() *cobra.Command {
 					Operations []any
 					Next       string
 				}
-				if err := json.Unmarshal(raw, &page); err != nil {
+				if err := json.Unmarshal(answer, &page); err != nil {
 					return fmt.Errorf("the server's answer is not a list of operations: %w", err)
 				}
 				if len(page.Operations) > 0 {

@@ -56,7 +56,7 @@ func openLate[T io.Closer](ctx context.Context, log *slog.Logger, what string, o
 		return now, nil, err
 	}
 	log.Warn("can not reach the "+what+"; going on without until it is there", "error", err)
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background, stop := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // Close calls it
 	l := &late[T]{stop: stop, done: make(chan struct{}), err: err}
 	go func() {
 		defer close(l.done)

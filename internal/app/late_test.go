@@ -21,12 +21,12 @@ func TestLateQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
 		var there atomic.Bool
-		real := memory.New(memory.Options{Visibility: time.Minute})
+		genuine := memory.New(memory.Options{Visibility: time.Minute})
 		open := func(context.Context) (queueAdapter, error) {
 			if !there.Load() {
 				return nil, fmt.Errorf("%w: connection refused", jobs.ErrUnavailable)
 			}
-			return real, nil
+			return genuine, nil
 		}
 		q, err := openLateQueue(t.Context(), quiet, true, open)
 		if err != nil {

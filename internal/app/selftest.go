@@ -82,6 +82,8 @@ type notTried string
 // Error implements error.
 func (n notTried) Error() string { return string(n) }
 
+var errNoFence = errors.New("the fence does not hold")
+
 // trial is what the trials share.
 type trial struct {
 	*System
@@ -182,7 +184,7 @@ func (t *trial) fence(ctx context.Context) (string, error) {
 		"forge":  {Kind: jobs.JobCommit, Key: k, Now: now, Fence: fresh.Job.Fence, Token: "old", Result: &jobs.Result{Path: "selftest"}},
 	} {
 		if _, err := t.apply(ctx, c); !errors.Is(err, jobs.ErrFenced) {
-			return "", fmt.Errorf("a worker without the lease could %s (%v): do not use this store", name, err)
+			return "", fmt.Errorf("a worker without the lease could %s: do not use this store (%w)", name, errors.Join(err, errNoFence))
 		}
 	}
 	return "", nil

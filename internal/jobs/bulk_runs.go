@@ -32,8 +32,8 @@ const (
 	bulkKeep   = 90 * 24 * time.Hour // of ended runs
 	bulkLease  = time.Minute
 	bulkPage   = 100
-	// previewSeconds bounds a dry run; what it could not look at is said.
-	previewSeconds = 5 * time.Second
+	// previewFor bounds a dry run; what it could not look at is said.
+	previewFor = 5 * time.Second
 )
 
 // NewBulks fills in the defaults.
@@ -90,7 +90,7 @@ func (b *Bulks) Preview(ctx context.Context, run Bulk) (Preview, error) {
 		if next == "" {
 			return p, nil
 		}
-		if run.Cursor = next; time.Since(begun) > previewSeconds {
+		if run.Cursor = next; time.Since(begun) > previewFor {
 			p.Complete = false
 			return p, nil
 		}

@@ -65,7 +65,7 @@ type Options struct {
 	Attempts       int           // of one request that is throttled or finds nobody; 8
 	AttemptTimeout time.Duration // of one try; 5 s
 	EventsSettle   time.Duration // an end may turn up in Events so long after it; 15 s
-	DueEvery       time.Duration // where nothing was due, Due asks again after; 2 s, negative: at once
+	DueEvery       time.Duration // where nothing was due, Due asks again after; 3 s, negative: at once
 
 	Now func() time.Time // clock by which notes expire and ends are put in order; time.Now
 	Log *slog.Logger
@@ -88,7 +88,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.EventsSettle = 15 * time.Second
 	}
 	if o.DueEvery == 0 {
-		o.DueEvery = 2 * time.Second
+		o.DueEvery = 3 * time.Second
 	}
 	if o.Now == nil {
 		o.Now = time.Now

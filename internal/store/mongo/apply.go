@@ -45,9 +45,9 @@ type step[R any] struct {
 	from     held
 
 	action  action
-	update  bson.Raw // or the document to insert
-	write   bson.ObjectID
-	after   held
+	write   bson.ObjectID // the id of the planned write
+	after   held          // what the record is then
+	marks   marks
 	outcome []outcome[R]
 }
 
@@ -176,9 +176,10 @@ func (b *book[R, C]) fold(s *step[R], commands []C) {
 	for _, i := range s.commands {
 		next, ch, err := b.transition(record, commands[i])
 		if ch && err == nil {
+			was := doc
 			changed, doc = true, nil
 			if !b.gone(&next) {
-				doc = b.encode(next)
+				doc = carry(was, b.encode(next), b.optional)
 				next, _, _ = b.decode(doc) // as it will be read: times in milliseconds, nothing shared with the command
 			}
 			record = next
@@ -193,11 +194,11 @@ func (b *book[R, C]) fold(s *step[R], commands []C) {
 	switch {
 	case s.from.doc == nil && doc == nil:
 	case s.from.doc == nil:
-		s.action, s.update = insert, doc
+		s.action = insert
 	case doc == nil:
 		s.action = remove
 	default:
-		s.action, s.update = update, difference(s.from.doc, doc, b.optional, s.write, b.marks(&before, &record))
+		s.action, s.marks = update, b.marks(&before, &record)
 	}
 }
 

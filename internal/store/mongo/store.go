@@ -76,6 +76,8 @@ func endMarks(before, after *jobs.Operation) marks {
 		return marks{unset: []string{fieldEnd, fieldEndAt}}
 	case after.Ended() && !before.Ended():
 		return marks{now: []string{fieldEnd, fieldEndAt}}
+	case after.Ended():
+		return marks{keep: []string{fieldEnd, fieldEndAt}}
 	}
 	return marks{}
 }

@@ -23,10 +23,80 @@ func withWrite(doc bson.Raw, write bson.ObjectID, withoutID bool) bson.Raw {
 	return out
 }
 
-// marks are what an update does beside writing the difference.
+// marks are what an update does to the fields that the server itself writes.
 type marks struct {
-	now   []string // dates and times that the server sets
-	unset []string
+	now   []string // set to the server's time
+	keep  []string // stay as they are
+	unset []string // removed
+}
+
+// carry adds to a document what the stored one holds beyond this release's
+// schema, so that an older worker does not undo what a newer one keeps.
+func carry(old, fresh bson.Raw, optional map[string]bool) bson.Raw {
+	if old == nil {
+		return fresh
+	}
+	var more []byte
+	is := elements(fresh)
+	for _, e := range elements(old) {
+		switch key := e.KeyBytes(); string(key) {
+		case fieldWrite, fieldEnd, fieldEndAt:
+		default:
+			if !optional[string(key)] && find(is, key) == nil {
+				more = append(more, e...)
+			}
+		}
+	}
+	if more == nil {
+		return fresh
+	}
+	start, out := bsoncore.AppendDocumentStart(make([]byte, 0, len(fresh)+len(more)))
+	out = append(append(out, fresh[4:len(fresh)-1]...), more...)
+	out, _ = bsoncore.AppendDocumentEnd(out, start)
+	return out
+}
+
+// replacement appends the update that makes the whole document anew if its last
+// write is still the one that the plan rests on, and leaves it alone otherwise. The
+// condition stands in the update and not in the query, because a query by _id alone
+// is the one that MongoDB need not plan: half the cost of the write.
+func replacement(out []byte, key string, from bson.ObjectID, doc bson.Raw, write bson.ObjectID, keep []string) []byte {
+	var at [6]int32
+	at[0], out = bsoncore.AppendArrayElementStart(out, key)
+	at[1], out = bsoncore.AppendDocumentElementStart(out, "0")
+	at[2], out = bsoncore.AppendDocumentElementStart(out, "$replaceWith")
+	at[3], out = bsoncore.AppendArrayElementStart(out, "$cond")
+
+	at[4], out = bsoncore.AppendDocumentElementStart(out, "0")
+	at[5], out = bsoncore.AppendArrayElementStart(out, "$eq")
+	out = bsoncore.AppendStringElement(out, "0", "$"+fieldWrite)
+	out = bsoncore.AppendObjectIDElement(out, "1", from)
+	out, _ = bsoncore.AppendArrayEnd(out, at[5])
+	out, _ = bsoncore.AppendDocumentEnd(out, at[4])
+
+	at[4], out = bsoncore.AppendDocumentElementStart(out, "1")
+	if len(keep) == 0 {
+		out = bsoncore.AppendDocumentElement(out, "$literal", withWrite(doc, write, false))
+	} else {
+		at[5], out = bsoncore.AppendArrayElementStart(out, "$mergeObjects")
+		var in int32
+		in, out = bsoncore.AppendDocumentElementStart(out, "0")
+		out = bsoncore.AppendDocumentElement(out, "$literal", withWrite(doc, write, false))
+		out, _ = bsoncore.AppendDocumentEnd(out, in)
+		in, out = bsoncore.AppendDocumentElementStart(out, "1")
+		for _, field := range keep {
+			out = bsoncore.AppendStringElement(out, field, "$"+field)
+		}
+		out, _ = bsoncore.AppendDocumentEnd(out, in)
+		out, _ = bsoncore.AppendArrayEnd(out, at[5])
+	}
+	out, _ = bsoncore.AppendDocumentEnd(out, at[4])
+
+	out = bsoncore.AppendStringElement(out, "2", "$$ROOT")
+	out, _ = bsoncore.AppendArrayEnd(out, at[3])
+	out, _ = bsoncore.AppendDocumentEnd(out, at[1])
+	out, _ = bsoncore.AppendArrayEnd(out, at[0])
+	return out
 }
 
 // difference returns the update that makes old into fresh: it sets what differs

@@ -11,6 +11,8 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 )
 
+const putJob = `INSERT INTO jobs (row, key, state, due, updated, doc) VALUES (?, ?, ?, ?, ?, ?)`
+
 func deadJob(n int, at time.Time) jobs.Job {
 	f := jobs.Failure{Class: jobs.ClassPermanent, Code: fmt.Sprintf("code%d", n%7), Host: fmt.Sprintf("host%d", n%3), Stage: jobs.StageFetching, Extractor: "native", At: at}
 	return jobs.Job{
@@ -37,7 +39,7 @@ func TestOldDatabaseIsIndexed(t *testing.T) {
 		if n%2 == 0 {
 			j.State = jobs.JobCancelled
 		}
-		_, err := db.ExecContext(t.Context(), insertJob, n+1, rowKey(j.Key), stateNumber(j.State), 0, nanos(j.UpdatedAt), appendJob(nil, &j))
+		_, err := db.ExecContext(t.Context(), putJob, n+1, rowKey(j.Key), stateNumber(j.State), 0, nanos(j.UpdatedAt), appendJob(nil, &j))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,7 @@ func BenchmarkDeadDesk(b *testing.B) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		j := deadJob(i, at.Add(time.Duration(i)*time.Second))
-		if _, err := tx.ExecContext(b.Context(), insertJob, i+1, rowKey(j.Key), stateDead, 0, nanos(j.UpdatedAt), appendJob(nil, &j)); err != nil {
+		if _, err := tx.ExecContext(b.Context(), putJob, i+1, rowKey(j.Key), stateDead, 0, nanos(j.UpdatedAt), appendJob(nil, &j)); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := tx.ExecContext(b.Context(), insertDead, deadRow(int64(i+1), &j)...); err != nil {
