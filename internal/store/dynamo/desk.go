@@ -168,7 +168,7 @@ func (s *Store) Groups(ctx context.Context, f jobs.JobFilter, by jobs.Facet, lim
 		}
 		return groups.Top(limit), nil
 	}
-	walk := s.walk(f, "", 1000)
+	walk := s.walk(f, "", 0) // pages as large as the server gives them
 	for {
 		entries, err := walk.take(ctx, 1000)
 		if err != nil {

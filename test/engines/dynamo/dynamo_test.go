@@ -1,4 +1,3 @@
-// Package dynamo_test runs the DynamoDB store against a real server.
 package dynamo_test
 
 import (

@@ -223,3 +223,17 @@ func TestSettings(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
+
+// The SDK's own environment is all that is needed.
+func TestEnvironment(t *testing.T) {
+	o := settings(t, nil)
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", *o.Config.BaseEndpoint)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	o.Config, o.Region = nil, "us-east-1"
+	s := open(t, o)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	apply(t.Context(), t, s, jobs.JobCommand{Kind: jobs.JobEnsure, Key: randomKey(), Now: time.Now()})
+}

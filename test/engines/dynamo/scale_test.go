@@ -2,11 +2,18 @@ package dynamo_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/store/dynamo"
 )
 
 // operations sends commands in batches and wants them to change something.
@@ -74,25 +81,65 @@ func TestManyWaiters(t *testing.T) {
 	}
 }
 
+// seed writes n operations that are due at the given times: the first as the
+// store does it, and the rest like it in batches, past the store, for speed.
+func seed(t *testing.T, o dynamo.Options, s *dynamo.Store, n int, due func(i int) time.Time) {
+	t.Helper()
+	put := func(i int) (jobs.Key, jobs.OperationCommand) {
+		key := randomKey()
+		id := jobs.NewOperationID(key.Song, entropy())
+		return key, jobs.OperationCommand{Kind: jobs.OperationPut, ID: id, Now: due(0), Operation: jobs.Operation{ID: id, Key: key, CreatedAt: due(0), DueAt: due(i)}}
+	}
+	key, first := put(0)
+	operations(t, s, []jobs.OperationCommand{first})
+	c := client(o)
+	like, err := c.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &o.OperationsTable, Key: texts("PK", key.Song.String(), "SK", first.ID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests []types.WriteRequest
+	for i := 1; i < n; i++ {
+		key, c := put(i)
+		one := maps.Clone(like.Item)
+		maps.Copy(one, texts("PK", key.Song.String(), "SK", c.ID, "song", key.ID, "open", "waiting#"+c.ID, "due_shard", strconv.Itoa(i%4)))
+		one["due_at"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(due(i).UnixNano(), 10)}
+		requests = append(requests, types.WriteRequest{PutRequest: &types.PutRequest{Item: one}})
+	}
+	work := make(chan []types.WriteRequest)
+	var writers sync.WaitGroup
+	for range 16 {
+		writers.Go(func() {
+			for batch := range work {
+				for len(batch) > 0 {
+					out, err := c.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{o.OperationsTable: batch}})
+					if err != nil {
+						t.Error(err)
+						break
+					}
+					batch = out.UnprocessedItems[o.OperationsTable]
+				}
+			}
+		})
+	}
+	for batch := range slices.Chunk(requests, 25) {
+		work <- batch
+	}
+	close(work)
+	writers.Wait()
+}
+
 // 100,000 records are due: the reconciler gets the longest due of them, at the
 // price of what it takes.
 func TestManyDue(t *testing.T) {
 	t.Parallel()
 	n := scale("BUTAKERO_TEST_DYNAMODB_DUE", 100_000)
 	wire := newTap()
-	s := open(t, settings(t, wire))
+	o := settings(t, wire)
+	s := open(t, o)
 	now := time.Now().Truncate(time.Millisecond)
-	var puts []jobs.OperationCommand
-	for i := range n {
-		key := randomKey()
-		id := jobs.NewOperationID(key.Song, entropy())
-		puts = append(puts, jobs.OperationCommand{Kind: jobs.OperationPut, ID: id, Now: now, Operation: jobs.Operation{
-			ID: id, Key: key, CreatedAt: now, DueAt: now.Add(time.Duration(i) * time.Millisecond),
-		}})
-	}
 	began := time.Now()
-	operations(t, s, puts)
-	t.Logf("%d puts in %s", n, time.Since(began).Round(time.Millisecond))
+	seed(t, o, s, n, func(i int) time.Time { return now.Add(time.Duration(i) * time.Millisecond) })
+	t.Logf("%d records in %s", n, time.Since(began).Round(time.Millisecond))
 	const limit = 200
 	for _, part := range []int{limit / 2, n / 2, n} {
 		wire.reset(nil)
