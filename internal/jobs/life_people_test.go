@@ -395,3 +395,37 @@ type staleDue struct {
 func (s staleDue) Due(context.Context, time.Time, int) (jobs.Due, error) {
 	return jobs.Due{Jobs: []jobs.Job{s.old}}, nil
 }
+
+// A replayed operation whose job's record was deleted meanwhile ends all the same:
+// generations begin at 1 again then. The model checker found the way to it.
+func TestReopenedOperationOutlivesItsRecord(t *testing.T) {
+	t.Parallel()
+	life(t, func(t *testing.T, w *world) {
+		a := w.accept("lost")
+		step := func(c jobs.OperationCommand) {
+			t.Helper()
+			c.ID, c.Now = a.Operation.ID, time.Now()
+			outs, err := w.store.ApplyOperations(t.Context(), []jobs.OperationCommand{c})
+			if err != nil || outs[0].Err != nil {
+				t.Fatalf("%s: %v, %v", c.Kind, err, outs[0].Err)
+			}
+		}
+		gone := func(kind jobs.JobCommandKind) {
+			t.Helper()
+			outs, err := w.store.ApplyJobs(t.Context(), []jobs.JobCommand{{Kind: kind, Key: a.Job.Key, Now: time.Now(), Generation: 1}})
+			if err != nil || outs[0].Err != nil {
+				t.Fatalf("%s: %v, %v", kind, err, outs[0].Err)
+			}
+		}
+		step(jobs.OperationCommand{Kind: jobs.OperationFinish, State: jobs.OperationFailed, JobGeneration: 3, Failure: &jobs.Failure{Code: "x"}})
+		step(jobs.OperationCommand{Kind: jobs.OperationAnnounced, Generation: 1})
+		step(jobs.OperationCommand{Kind: jobs.OperationReopen, Generation: 1, JobGeneration: 3, DueAt: time.Now().Add(time.Second)})
+		gone(jobs.JobCancel)
+		gone(jobs.JobClose)
+		gone(jobs.JobDiscard)
+		w.work(&steps{do: []func(context.Context, jobs.Job) (jobs.Result, error){makes(0)}})
+		if o := w.ended(a.Operation.ID); o.State != jobs.OperationSucceeded || o.Generation != 2 {
+			t.Errorf("%+v", o)
+		}
+	})
+}

@@ -187,6 +187,21 @@ func (r *Reconciler) waiting(ctx context.Context, o Operation) error {
 		r.Observer.Repaired(RepairFannedOut)
 		return nil
 	}
+	if j.State.Ended() {
+		// A live record's generation is greater than what a replay left: this one was
+		// deleted and made anew, and counts from 1 again. It is begun again until it
+		// has got past that.
+		out, err := applyJob(ctx, r.Store, JobCommand{
+			Kind: JobEnsure, Key: o.Key, Now: now, Generation: j.Generation, DueAt: now.Add(r.RingEvery), Requester: o.Requester,
+		})
+		if err != nil {
+			return fmt.Errorf("make the job of operation %s anew: %w", o.ID, err)
+		}
+		if out.Changed {
+			r.Bell.Ring(out.Job, 0)
+			r.Observer.Repaired(RepairEnsured)
+		}
+	}
 	_, err = applyOperation(ctx, r.Store, OperationCommand{
 		Kind: OperationDefer, ID: o.ID, Now: now, DueAt: now.Add(r.LookAgain),
 	})
