@@ -20,8 +20,8 @@ const (
 )
 
 // placeForm is a cursor of the list of jobs: the attribute touched of the last
-// one that was looked at.
-var placeForm = regexp.MustCompile(`^\d{19}#[^#]+:[^#]+:[^#]+$`)
+// one that was looked at, with a dot for its #.
+var placeForm = regexp.MustCompile(`^\d{19}\.[^.]+:[^.]+:[^.]+$`)
 
 var states = []jobs.JobState{jobs.JobPending, jobs.JobRunning, jobs.JobRetry, jobs.JobDone, jobs.JobDead, jobs.JobCancelled}
 
@@ -33,6 +33,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 	if cursor != "" && !placeForm.MatchString(cursor) {
 		return nil, "", jobs.ErrBadCursor
 	}
+	cursor = fromCursor(cursor)
 	if f.Song != "" {
 		return s.jobsOfSong(ctx, f, cursor, limit)
 	}
@@ -50,7 +51,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.JobFilter, cursor string, limit
 			return found, "", nil
 		}
 		seen += len(entries)
-		next = place(entries[len(entries)-1])
+		next = toCursor(place(entries[len(entries)-1]))
 		page, err := s.choose(ctx, f, entries)
 		if err != nil {
 			return nil, "", err
@@ -119,7 +120,7 @@ func (s *Store) jobsOfSong(ctx context.Context, f jobs.JobFilter, cursor string,
 			continue
 		}
 		if len(found) == limit {
-			return found, placeOf(found[limit-1]), nil
+			return found, toCursor(placeOf(found[limit-1])), nil
 		}
 		found = append(found, j)
 	}

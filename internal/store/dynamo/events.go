@@ -19,9 +19,10 @@ import (
 // in this process, under the second part of the cursor. Another process does not
 // know that part and gives these few again, which the contract allows.
 
-// cursorForm is a place among the ends (see endOrder; the id may be missing) and
-// perhaps the name of what was given beyond it.
-var cursorForm = regexp.MustCompile(`^(\d{19}#[0-9a-fA-F-]*)(?:~([0-9a-z]+))?$`)
+// cursorForm is a place among the ends (see endOrder; the id may be missing, and
+// a dot stands for the #, which URLs can not hold) and perhaps the name of what
+// was given beyond it.
+var cursorForm = regexp.MustCompile(`^(\d{19}\.[0-9a-fA-F-]*)(?:~([0-9a-z]+))?$`)
 
 const startOfEvents = "0000000000000000000#"
 
@@ -57,6 +58,9 @@ func (r *recentEnds) remember(given map[string]bool) (name string) {
 	return name
 }
 
+func toCursor(place string) string   { return strings.Replace(place, "#", ".", 1) }
+func fromCursor(place string) string { return strings.Replace(place, ".", "#", 1) }
+
 // Events implements jobs.Desk.
 func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []jobs.Operation, next string, err error) {
 	at, given := startOfEvents, map[string]bool(nil)
@@ -65,9 +69,9 @@ func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []j
 		if parts == nil {
 			return nil, "", jobs.ErrBadCursor
 		}
-		at, given = parts[1], s.recent.recall(parts[2])
+		at, given = fromCursor(parts[1]), s.recent.recall(parts[2])
 	} else {
-		cursor = startOfEvents
+		cursor = toCursor(startOfEvents)
 	}
 	for {
 		fresh, full, err := s.ends(ctx, at, given, limit)
@@ -78,7 +82,7 @@ func (s *Store) Events(ctx context.Context, cursor string, limit int) (ended []j
 			return nil, cursor, nil
 		}
 		at, given = s.advance(at, given, fresh, full)
-		cursor = at
+		cursor = toCursor(at)
 		if len(given) > 0 {
 			cursor += "~" + s.recent.remember(given)
 		}
