@@ -26,9 +26,12 @@ func TestMirrorOfTransition(t *testing.T) {
 	key := jobs.Key{Song: jobs.Song{Platform: jobs.PlatformYouTube, ID: "dQw4w9WgXcQ"}, Profile: jobs.DefaultProfile}
 	first, second := map[jobs.JobCommandKind]int{}, map[jobs.JobCommandKind]int{}
 	var j jobs.Job
-	stored := item{}
+	stored, longest := item{}, 0
 	for range 40_000 {
 		c := g.Job(key, j)
+		if c.Kind == jobs.JobDiscard && g.IntN(50) > 0 {
+			continue // let a history get full
+		}
 		want, changed, refusal := jobs.Transition(j, c)
 		u := jobUpdate(c, "r")
 		var after item
@@ -62,6 +65,10 @@ func TestMirrorOfTransition(t *testing.T) {
 			continue
 		}
 		j, stored = want, after
+		longest = max(longest, len(j.History))
+	}
+	if longest < jobs.HistoryLimit {
+		t.Errorf("no more than %d failures were remembered", longest)
 	}
 	t.Logf("covered by the first write: %v\nby the second: %v", first, second)
 	for _, kind := range []jobs.JobCommandKind{
