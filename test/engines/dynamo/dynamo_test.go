@@ -16,22 +16,14 @@ import (
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/store/dynamo"
 	"github.com/butakero/butakero/internal/store/storetest"
+	"github.com/butakero/butakero/test/servers/servers"
 )
-
-func endpoint(tb testing.TB) string {
-	tb.Helper()
-	at := os.Getenv("BUTAKERO_TEST_DYNAMODB_ENDPOINT")
-	if at == "" {
-		tb.Skip("CAN NOT RUN: BUTAKERO_TEST_DYNAMODB_ENDPOINT is not set")
-	}
-	return at
-}
 
 // settings are for tables of the test's own, behind a client that the test may
 // disturb.
 func settings(tb testing.TB, client aws.HTTPClient) dynamo.Options {
 	tb.Helper()
-	at := endpoint(tb)
+	at := servers.DynamoDB(tb)
 	name := uniqueName()
 	return dynamo.Options{
 		SongsTable: name + "-songs", OperationsTable: name + "-operations", CreateResources: true, DueEvery: -1,
