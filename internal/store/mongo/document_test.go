@@ -125,3 +125,16 @@ func TestDamagedDocuments(t *testing.T) {
 		_, _ = translateOperation(broken)
 	}
 }
+
+func TestReplacementIsADocument(t *testing.T) {
+	t.Parallel()
+	j := jobs.Job{Key: jobs.Key{Song: jobs.Song{Platform: jobs.PlatformYouTube, ID: "SRXH9AbT280"}, Profile: "low"}, State: jobs.JobDone, Generation: 1}
+	for _, keep := range [][]string{nil, {fieldEnd, fieldEndAt}} {
+		c := newCommand("update", "Songs", "updates")
+		c.replace(j.Key.String(), bson.NewObjectID(), encodeJob(j), bson.NewObjectID(), keep)
+		c.change(j.Key.String(), bson.NewObjectID(), encodeJob(j))
+		if err := c.finish().Validate(); err != nil {
+			t.Errorf("keeping %v: %v", keep, err)
+		}
+	}
+}

@@ -94,6 +94,7 @@ func replacement(out []byte, key string, from bson.ObjectID, doc bson.Raw, write
 
 	out = bsoncore.AppendStringElement(out, "2", "$$ROOT")
 	out, _ = bsoncore.AppendArrayEnd(out, at[3])
+	out, _ = bsoncore.AppendDocumentEnd(out, at[2])
 	out, _ = bsoncore.AppendDocumentEnd(out, at[1])
 	out, _ = bsoncore.AppendArrayEnd(out, at[0])
 	return out

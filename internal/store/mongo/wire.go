@@ -86,6 +86,16 @@ type answer struct {
 // lost the command is sent once more.
 func (c *command) send(ctx context.Context, db *driver.Database) (a answer, err error) {
 	defer c.begin()
+	doc := c.finish()
+	for try := 0; ; try++ {
+		a, err = read(db.RunCommand(ctx, doc).Raw())
+		if err == nil || try == 1 || ctx.Err() != nil || !retriable(err) {
+			return a, err
+		}
+	}
+}
+
+func (c *command) finish() bson.Raw {
 	c.buf, _ = bsoncore.AppendArrayEnd(c.buf, c.list)
 	c.buf = bsoncore.AppendBooleanElement(c.buf, "ordered", false)
 	concern := int32(0)
@@ -94,12 +104,7 @@ func (c *command) send(ctx context.Context, db *driver.Database) (a answer, err 
 	c.buf = bsoncore.AppendBooleanElement(c.buf, "j", true)
 	c.buf, _ = bsoncore.AppendDocumentEnd(c.buf, concern)
 	c.buf, _ = bsoncore.AppendDocumentEnd(c.buf, c.start)
-	for try := 0; ; try++ {
-		a, err = read(db.RunCommand(ctx, bson.Raw(c.buf)).Raw())
-		if err == nil || try == 1 || ctx.Err() != nil || !retriable(err) {
-			return a, err
-		}
-	}
+	return bson.Raw(c.buf)
 }
 
 // read reads an answer. That documents are there already is no error.
