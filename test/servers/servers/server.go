@@ -262,3 +262,18 @@ func NewMongo(tb testing.TB) *Server { tb.Helper(); return private(tb, mongo()) 
 
 // NewS3 starts a MinIO for this test alone; [Key] and [Secret] open it.
 func NewS3(tb testing.TB) *Server { tb.Helper(); return private(tb, s3()) }
+
+// Host is the server's host:port, for a proxy in front of it.
+func (s *Server) Host() string { return local(s.ports[0]) }
+
+// Port returns a free address of 127.0.0.1, as host:port, that is the test's until
+// its end: a listener there finds it free when it comes back.
+func Port(tb testing.TB) string {
+	tb.Helper()
+	taken, release, err := ports(1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(release)
+	return local(taken[0])
+}
