@@ -121,17 +121,27 @@ func checkTarget(target string) error {
 // InForce returns the first of the targets that is paused. It asks the store at
 // most once in a while and, when it does not answer, goes by what it knew.
 func (p *Pauses) InForce(ctx context.Context, targets ...string) (Pause, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := p.now()
-	if age := now.Sub(p.read); p.read.IsZero() || age < 0 || age >= p.every {
-		p.read = now
-		if list, err := p.List(ctx); err == nil {
+	p.mu.Lock()
+	age := now.Sub(p.read)
+	stale := p.read.IsZero() || age < 0 || age >= p.every
+	if stale {
+		p.read = now // the others go by what is known meanwhile
+	}
+	p.mu.Unlock()
+	if stale {
+		list, err := p.List(ctx)
+		p.mu.Lock()
+		if err == nil {
 			p.list = list
-		} else if ctx.Err() == nil {
+		}
+		p.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
 			p.log.Debug("going by the pauses that were known", "error", err)
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, one := range p.list {
 		if !one.Until.IsZero() && !now.Before(one.Until) {
 			continue

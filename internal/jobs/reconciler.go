@@ -23,7 +23,8 @@ type ReconcilerConfig struct {
 	LookAgain time.Duration // an operation whose job lives is looked at again after; 5 min
 	Batch     int           // records a look; 200
 
-	Now func() time.Time
+	Now    func() time.Time
+	Random func() float64
 }
 
 // Reconciler repairs whatever a crash, a lost message or an outage has left. It
@@ -39,6 +40,9 @@ func NewReconciler(c ReconcilerConfig) *Reconciler {
 	setDefault(&c.Batch, 200)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -61,7 +65,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 		if full && err == nil && ctx.Err() == nil {
 			continue
 		}
-		jitter := time.Duration((rand.Float64() - 0.5) * 0.4 * float64(r.Every))
+		jitter := time.Duration((r.Random() - 0.5) * 0.4 * float64(r.Every))
 		if !sleep(ctx, r.Every+jitter) {
 			return
 		}
