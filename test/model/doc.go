@@ -11,8 +11,9 @@
 // again after it. Their guards can therefore not drift from the model. What an
 // actor does between two writes, which is the order of the calls in
 // jobs.Intake, jobs.Runner, jobs.Finisher, jobs.Reconciler and jobs.Operator, is
-// written down here again (steps_*.go): that is what a mutation changes, and what has
-// to be kept alike by hand.
+// written down here again (steps_*.go): that is what a mutation changes. A test lets
+// the application's own use cases take these steps and compares what they ask of
+// the store, and in which order.
 //
 // # What a state is
 //

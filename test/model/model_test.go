@@ -63,19 +63,6 @@ func TestMutationsAreConvictedOfWhatTheyAre(t *testing.T) {
 	}
 }
 
-// TestFindingIsFoundAgain: without its repair the one fault of the protocol that
-// the checker has found is found again.
-func TestFindingIsFoundAgain(t *testing.T) {
-	t.Parallel()
-	if testing.Short() || raced {
-		t.Skip("two million states")
-	}
-	v := Explore(t.Context(), Scenario{Style: SQS, Faults: 1, Replays: 1, Deletions: 1, Requests: 1, Publishers: 1, Mutation: NoNewRecord})
-	if v.Bad != "an accepted operation can not end with its event any more" || v.Trace[len(v.Trace)-1] != "retention deletes the job" {
-		t.Errorf("%s: %q", v.Bad, v.Trace)
-	}
-}
-
 // walks takes random steps from the start of scenarios that use all parts of a
 // state.
 func walks(t *testing.T, see func(e *explorer, s state)) {

@@ -30,11 +30,14 @@ func (s Summary) String() string {
 func Run(ctx context.Context, w io.Writer, size Size, jobs int) (Summary, error) {
 	r := &run{w: w}
 	scenarios, mutations := Scenarios(size), Mutations()
+	controls := make(map[Scenario]Verdict) // several mutations have the same
 	r.sum.Mutations = len(mutations)
 	r.printf("%-36s %-7s %10s %12s %8s  %s\n", "scenario", "style", "states", "steps", "seconds", "bounds")
 	each(ctx, scenarios, jobs, func(sc Scenario, v Verdict, took time.Duration) {
 		r.row(sc.Name, sc, v, took)
 		r.sum.States += v.States
+		sc.Name = ""
+		controls[sc] = v
 		if v.Bad != "" || v.Cut {
 			r.sum.Bad++
 			r.trace(v)
@@ -53,7 +56,11 @@ func Run(ctx context.Context, w io.Writer, size Size, jobs int) (Summary, error)
 		}
 		sc.Mutation = ""
 		begun := time.Now()
-		control := Explore(ctx, sc)
+		control, known := controls[sc]
+		if !known {
+			control = Explore(ctx, sc)
+			controls[sc] = control
+		}
 		r.row("  control: the same without it", sc, control, time.Since(begun))
 		if control.Bad != "" || control.Cut {
 			r.sum.Bad++

@@ -75,10 +75,12 @@ func Scenarios(size Size) (all []Scenario) {
 				{Name: "replay", Faults: 1, Replays: 1, Requests: 1, Publishers: 1},
 				{Name: "retention", Deletions: 1},
 			}
+			if style == Kafka { // differs from SQS only in what a crash leaves behind
+				bounds = bounds[:1]
+			}
 		case Deep:
 			bounds = append(bounds, []Scenario{
 				{Name: "cancel, two requests and a fault", Faults: 1, Cancels: 1},
-				{Name: "replay, two requests", Faults: 1, Replays: 1, Publishers: 1},
 				{Name: "replay, two faults", Faults: 2, Replays: 1, Requests: 1, Publishers: 1},
 				{Name: "replay, cancel and a fault", Faults: 1, Replays: 1, Cancels: 1, Requests: 1, Publishers: 1},
 				{Name: "retention twice, and replay", Faults: 1, Replays: 1, Deletions: 2, Requests: 1, Publishers: 1},

@@ -1,8 +1,8 @@
-// Command model runs the model checker of the protocol of jobs and operations and
+// Command modelcheck runs the model checker of the protocol of jobs and operations and
 // prints what it has explored, ending with one summary line. It exits 1 if a
 // promise does not hold or a mutation was not found.
 //
-//	go run ./cmd/model [-size quick|usual|deep] [-jobs 2]
+//	go run ./cmd/modelcheck [-size quick|usual|deep] [-jobs 2]
 package main
 
 import (
