@@ -11,7 +11,8 @@ import (
 // started are the servers of Run and of the shared ones, for clearAll.
 var started struct {
 	sync.Mutex
-	all []*Server
+	all    []*Server
+	folder string // of this process, once there is one
 }
 
 // clearAll kills what this process has started and removes its folder: of servers for
@@ -22,15 +23,11 @@ func clearAll() error {
 	for _, s := range started.all {
 		s.Kill()
 	}
-	if len(started.all) == 0 {
+	started.all = nil
+	if started.folder == "" {
 		return nil
 	}
-	started.all = nil
-	folder, err := runFolder()
-	if err != nil {
-		return err
-	}
-	return os.RemoveAll(folder)
+	return os.RemoveAll(started.folder)
 }
 
 // Run starts the servers that the environment does not give, bound to this process,

@@ -107,6 +107,9 @@ var runFolder = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	started.Lock()
+	started.folder = folder
+	started.Unlock()
 	// Held until this process ends: it says that the folder is in use.
 	_, err = lock(context.Background(), filepath.Join(folder, "lock"))
 	return folder, err
