@@ -21,8 +21,10 @@
 // round trip, and the first steps of a record's life — put, ensure, claim — are
 // single findAndModify commands with the guard in the filter (first.go).
 //
-// Commands of one call travel together: at most one find and one bulk write,
-// however many (apply.go). Write ids tell which of a bulk write's updates won.
+// Commands of one call travel together: at most one find and one write command,
+// however many (apply.go, wire.go). The answer tells only how many updates won; if
+// that is not all of them the write ids in the documents tell which. By the same ids
+// a command whose answer was lost can be sent again.
 //
 // # Durability
 //

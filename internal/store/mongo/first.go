@@ -28,8 +28,8 @@ func (s *Store) claimOne(ctx context.Context, c *jobs.JobCommand) (out jobs.JobO
 			{Key: "$unset", Value: unclaimed(c)},
 		},
 		options.FindOneAndUpdate().SetReturnDocument(options.After)).Raw()
-	if none(err) {
-		return out, false, nil
+	if none(err) || err != nil && ctx.Err() == nil && retriable(err) {
+		return out, false, nil // whoever looks at the record finds the token in it, if it was applied
 	}
 	if err != nil {
 		return out, false, failed(ctx, "claim", err)

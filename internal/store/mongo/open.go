@@ -266,6 +266,9 @@ func check(ctx context.Context, client *driver.Client) error {
 	return nil
 }
 
+// Database is the name of the database that the store uses.
+func (s *Store) Database() string { return s.database.Name() }
+
 // Ping asks the primary for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {
 	return failed(ctx, "ping", s.client.Ping(ctx, readpref.Primary()))

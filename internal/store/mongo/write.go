@@ -40,9 +40,15 @@ func (b *book[R, C]) write(ctx context.Context, writes []*step[R]) (lost []*step
 // insertOne makes a record, or brings the one that is there: no second trip to
 // see it.
 func (b *book[R, C]) insertOne(ctx context.Context, s *step[R]) (lost []*step[R], err error) {
-	doc, err := b.docs.FindOneAndUpdate(ctx, byID(s.id),
-		bson.D{{Key: "$setOnInsert", Value: withWrite(s.after.doc, s.write, true)}},
-		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Raw()
+	var doc bson.Raw
+	for range 2 {
+		doc, err = b.docs.FindOneAndUpdate(ctx, byID(s.id),
+			bson.D{{Key: "$setOnInsert", Value: withWrite(s.after.doc, s.write, true)}},
+			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Raw()
+		if err == nil || ctx.Err() != nil || !retriable(err) {
+			break
+		}
+	}
 	switch {
 	case driver.IsDuplicateKeyError(err): // a race of upserts: the record is there now
 		s.lose()
