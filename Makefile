@@ -49,22 +49,25 @@ chaos: ## kill -9 the real process 50 times while 200 songs are made; nothing ma
 fuzz: ## fuzz every target for FUZZTIME (20s)
 	@bash scripts/fuzz.sh '$(FUZZTIME)'
 
-# These come with the parts that they try; until then they fail rather than pretend.
 .PHONY: engines
-engines: ## the conformance suites on real servers (not there yet)
-	@echo 'make $@: not there yet; the adapters it tries come first, see CHANGELOG.md' >&2; exit 1
+engines: ## the conformance suites on real servers, started for the run
+	@bash scripts/setup.sh servers
+	@go -C test run ./servers run -- go test -count=1 ./engines/...
 
 .PHONY: model
-model: ## the model checker on the table of transitions (not there yet)
-	@echo 'make $@: not there yet, see CHANGELOG.md' >&2; exit 1
+model: ## explore every order of events of the protocol; eight mutations must be convicted
+	@go -C test run ./cmd/modelcheck
 
+SEEDS ?= 10000
 .PHONY: simulate
-simulate: ## the fleet in fake time, with faults drawn at random (not there yet)
-	@echo 'make $@: not there yet, see CHANGELOG.md' >&2; exit 1
+simulate: ## the fleet in fake time with faults drawn from SEEDS (10000) seeds
+	@go -C test test -count=1 -timeout 3h -run 'TestSimulate|TestSeedsRepeat|TestTenThousand' ./simulate -seeds $(SEEDS) -v | grep -v '^=== \|^ *--- PASS'
 
 .PHONY: soak
-soak: ## hours of work under load (not there yet)
-	@echo 'make $@: not there yet, see CHANGELOG.md' >&2; exit 1
+soak: ## chaos for an hour
+	@bash scripts/setup.sh ffmpeg
+	@bash scripts/setup.sh servers
+	@CHAOS_SECONDS=3600 go -C test run ./servers run -- go test -count=1 -timeout 3h -run 'TestChaos' -v ./chaos | grep -v '^=== '
 
 .PHONY: setup
 setup: ## install what the tests need (ffmpeg, opus-tools, linters, music), outside the checkout

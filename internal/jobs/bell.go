@@ -63,7 +63,7 @@ func (b *Bell) Run(ctx context.Context) {
 			return
 		case first := <-b.pending:
 			batch := b.gather([]Outgoing{first})
-			send, cancel := context.WithTimeout(ctx, bellTimeout)
+			send, cancel := context.WithTimeout(context.WithoutCancel(ctx), bellTimeout) // what was taken goes out
 			err := b.queue.Send(send, batch)
 			cancel()
 			if err != nil {
