@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/butakero/butakero/internal/transport/awssqs"
 	"github.com/butakero/butakero/internal/transport/kafka"
 )
 
@@ -33,6 +34,8 @@ func (c queueCounts) Collect(ch chan<- prometheus.Metric) {
 	}
 	var counters any
 	switch q := q.(type) {
+	case *awssqs.Queue:
+		counters = q.Counters()
 	case *kafka.Queue:
 		counters = q.Counters()
 	default:

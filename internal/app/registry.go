@@ -17,6 +17,7 @@ import (
 	storememory "github.com/butakero/butakero/internal/store/memory"
 	"github.com/butakero/butakero/internal/store/mongo"
 	storesqlite "github.com/butakero/butakero/internal/store/sqlite"
+	"github.com/butakero/butakero/internal/transport/awssqs"
 	"github.com/butakero/butakero/internal/transport/kafka"
 	queuememory "github.com/butakero/butakero/internal/transport/memory"
 	queuesqlite "github.com/butakero/butakero/internal/transport/sqlite"
@@ -35,6 +36,7 @@ var (
 		"memory": openMemoryQueue,
 		"sqlite": openSQLiteQueue,
 		"kafka":  openKafka,
+		"sqs":    openSQS,
 	}
 	blobs = map[string]func(context.Context, *Config, *slog.Logger) (blobAdapter, error){
 		"local": openLocalBlobs,
@@ -47,6 +49,7 @@ var (
 	publishers = map[string]func(context.Context, *Config, *slog.Logger) (eventsAdapter, error){
 		"none":  nil,
 		"kafka": openKafkaEvents,
+		"sqs":   openSQSEvents,
 	}
 	migrations = map[string]func(context.Context, *Config, func(string)) error{
 		"dynamodb": migrateDynamo,
@@ -155,6 +158,30 @@ func openS3(ctx context.Context, c *Config, log *slog.Logger) (blobAdapter, erro
 	}
 	return awss3.Open(ctx, config, awss3.Options{
 		Bucket: c.AWS.Bucket, PathStyle: c.AWS.PathStyle, CreateResources: c.AWS.CreateResources, ReadOnly: c.apiOnly, Log: log,
+	})
+}
+
+func openSQS(ctx context.Context, c *Config, log *slog.Logger) (queueAdapter, error) {
+	config, err := loadAWS(ctx, c.AWS.Region)
+	if err != nil {
+		return nil, err
+	}
+	return awssqs.Open(ctx, config, awssqs.Options{
+		URL: c.SQS.JobsQueueURL, CreateResources: c.AWS.CreateResources, Visibility: c.Lease, Log: log,
+	})
+}
+
+func openSQSEvents(ctx context.Context, c *Config, log *slog.Logger) (eventsAdapter, error) {
+	encode, err := events.ByName(c.EventFormat, c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	config, err := loadAWS(ctx, c.AWS.Region)
+	if err != nil {
+		return nil, err
+	}
+	return awssqs.OpenPublisher(ctx, config, awssqs.PublisherOptions{
+		URL: c.SQS.EventsQueueURL, CreateResources: c.AWS.CreateResources, TypePrefix: events.TypePrefix, Encode: encode, Log: log,
 	})
 }
 
