@@ -33,8 +33,11 @@ func (q *Queue) deadURL(ctx context.Context) (string, error) {
 	var policy struct {
 		Target string `json:"deadLetterTargetArn"`
 	}
-	if attributes["RedrivePolicy"] == "" || json.Unmarshal([]byte(attributes["RedrivePolicy"]), &policy) != nil {
+	if attributes["RedrivePolicy"] == "" {
 		return "", nil
+	}
+	if err := json.Unmarshal([]byte(attributes["RedrivePolicy"]), &policy); err != nil {
+		return "", fmt.Errorf("the redrive policy of %s: %w", q.options.URL, err)
 	}
 	parts := strings.Split(policy.Target, ":") // arn:aws:sqs:region:account:name
 	if len(parts) < 6 {
@@ -60,7 +63,7 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]jobs.DeadLetter, 
 		return nil, err
 	}
 	out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &url, MaxNumberOfMessages: int32(min(batchSize, limit)), WaitTimeSeconds: 1, //nolint:gosec // at most 10
+		QueueUrl: &url, MaxNumberOfMessages: int32(min(batchSize, limit)), WaitTimeSeconds: 1,
 		VisibilityTimeout:           int32(letterVisibility / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 	})

@@ -122,14 +122,14 @@ func (q *Queue) look(ctx context.Context) (map[string]string, error) {
 // create makes the queue and the one behind it.
 func (q *Queue) create(ctx context.Context) error {
 	name := path.Base(q.options.URL)
-	make := func(name string, attributes map[string]string) (string, error) {
+	made := func(name string, attributes map[string]string) (string, error) {
 		out, err := q.client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 		if err != nil {
 			return "", failure(err)
 		}
 		return aws.ToString(out.QueueUrl), nil
 	}
-	dead, err := make(name+"-dead", map[string]string{"MessageRetentionPeriod": seconds(deadFor)})
+	dead, err := made(name+"-dead", map[string]string{"MessageRetentionPeriod": seconds(deadFor)})
 	if err != nil {
 		return fmt.Errorf("make the dead-letter queue: %w", err)
 	}
@@ -143,7 +143,7 @@ func (q *Queue) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = make(name, map[string]string{
+	_, err = made(name, map[string]string{
 		"VisibilityTimeout": seconds(q.options.Visibility), "MessageRetentionPeriod": seconds(retention),
 		"ReceiveMessageWaitTimeSeconds": seconds(q.options.Wait), "RedrivePolicy": string(policy),
 	})

@@ -79,8 +79,8 @@ func (q *Queue) poll(limit int, wait time.Duration) <-chan received {
 		at := time.Now() // SQS counts from its answer: this is on the safe side
 		q.counters.receives.Add(1)
 		out, err := q.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-			QueueUrl: &q.options.URL, MaxNumberOfMessages: int32(min(batchSize, limit)), //nolint:gosec // at most 10
-			WaitTimeSeconds: int32(wait / time.Second), VisibilityTimeout: int32(wholeSeconds(q.options.Visibility)), //nolint:gosec // at most 12 h
+			QueueUrl: &q.options.URL, MaxNumberOfMessages: int32(min(batchSize, limit)),
+			WaitTimeSeconds: int32(wait / time.Second), VisibilityTimeout: int32(wholeSeconds(q.options.Visibility)),
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
 		})
 		if err != nil {

@@ -30,7 +30,7 @@ func (q *Queue) Send(ctx context.Context, messages []jobs.Outgoing) error {
 	for i, m := range messages {
 		entries[i] = types.SendMessageBatchRequestEntry{
 			Id: aws.String(strconv.Itoa(i % batchSize)), MessageBody: aws.String(legible(jobs.EncodeMessage(m.Message))),
-			DelaySeconds: int32(min(longestDelay, wholeSeconds(m.Delay))), //nolint:gosec // at most 900
+			DelaySeconds: int32(min(longestDelay, wholeSeconds(m.Delay))),
 		}
 		if group := groupOf(m.Message.Requester); group != "" && !q.fair.refused.Load() {
 			entries[i].MessageGroupId = &group

@@ -167,7 +167,7 @@ func (q *Queue) changeBatch(ctx context.Context, changes []change, errs []error)
 		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(todo))
 		for n, i := range todo {
 			entries[n] = types.ChangeMessageVisibilityBatchRequestEntry{
-				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &changes[i].handle, VisibilityTimeout: int32(changes[i].seconds), //nolint:gosec // at most 12 h
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &changes[i].handle, VisibilityTimeout: int32(changes[i].seconds),
 			}
 		}
 		out, err := q.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.options.URL, Entries: entries})
