@@ -7,6 +7,7 @@
 #   setup.sh ffmpeg   ffmpeg alone
 #   setup.sh opus     opus-tools alone
 #   setup.sh ytdlp    yt-dlp alone, with its JavaScript runtime
+#   setup.sh servers  what the real engines run on: java, maven, npm, python3, libcurl4
 # BUTAKERO_TEST_CACHE is the cache (default: butakero below XDG_CACHE_HOME or ~/.cache).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -154,6 +155,20 @@ corpus() {
   go -C test run ./cmd/corpus
 }
 
+# servers are the real engines of the tests; what runs them comes from here, they
+# themselves from where the tests start them.
+has_servers() { command -v java >/dev/null && command -v mvn >/dev/null && command -v npm >/dev/null && command -v python3 >/dev/null && ldconfig -p 2>/dev/null | grep -q libcurl.so.4; }
+servers() {
+  has_servers && return
+  local lacking=()
+  command -v java >/dev/null || lacking+=(default-jre-headless)
+  command -v mvn >/dev/null || lacking+=(maven)
+  command -v npm >/dev/null || lacking+=(nodejs npm)
+  command -v python3 >/dev/null || lacking+=(python3 python3-pip)
+  ldconfig -p 2>/dev/null | grep -q libcurl.so.4 || lacking+=(libcurl4)
+  locked debian "${lacking[@]}" && has_servers
+}
+
 want() {
   "$1" || missing+=("$2")
 }
@@ -163,6 +178,7 @@ main() {
     ffmpeg) want ffmpeg ffmpeg ;;
     opus) want opus opus-tools ;;
     ytdlp) want ytdlp "yt-dlp $ytdlp_version" ;;
+    servers) want servers "java, maven, npm, python3 and libcurl4" ;;
     lint) want golangci "golangci-lint $golangci_version" ;;
     all)
       want ffmpeg ffmpeg
@@ -172,10 +188,11 @@ main() {
       want govulncheck "govulncheck $govulncheck_version"
       want schemathesis "schemathesis $schemathesis_version"
       want ytdlp "yt-dlp $ytdlp_version"
+      want servers "java, maven, npm, python3 and libcurl4"
       want corpus "the corpus of music"
       ;;
     *)
-      say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp)"
+      say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp, servers)"
       return 2
       ;;
   esac

@@ -43,10 +43,21 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var all []outcome
+	end := func() error { return nil }
 	for _, s := range steps(*cache) {
-		if strings.Contains(s.name, *only) {
-			all = append(all, r.run(ctx, s))
+		if !strings.Contains(s.name, *only) {
+			continue
 		}
+		if s.servers && r.environment == nil {
+			var o outcome
+			if o, end = r.startServers(ctx, *cache); o.failed {
+				all = append(all, o)
+			}
+		}
+		all = append(all, r.run(ctx, s))
+	}
+	if err := end(); err != nil {
+		fmt.Fprintln(os.Stderr, "check: ending the servers:", err)
 	}
 	if len(all) == 0 {
 		fmt.Fprintf(os.Stderr, "check: no step has %q in its name\n", *only)

@@ -27,8 +27,9 @@ type outcome struct {
 
 // runner runs steps below root and keeps their whole output below logs.
 type runner struct {
-	root, logs string
-	out        io.Writer
+	root, logs  string
+	out         io.Writer
+	environment []string // of the real engines; nil: they were not started
 }
 
 // sink takes the output of a step, line by line.
@@ -84,6 +85,9 @@ func (r runner) command(ctx context.Context, s step, o *outcome) error {
 	cmd := exec.CommandContext(ctx, s.args[0], s.args[1:]...)
 	cmd.Dir = filepath.Join(r.root, s.dir)
 	cmd.Env = append(os.Environ(), s.env...)
+	if s.servers {
+		cmd.Env = append(cmd.Env, r.environment...)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it has started goes with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second

@@ -18,6 +18,8 @@ type step struct {
 	// notRun tells from the output of a command that failed why it could not run
 	// here; "" if it did run, and what it checks does not hold.
 	notRun func(output string) string
+	// servers says that it wants the real engines.
+	servers bool
 	// gotest says that the command writes what go test -json writes.
 	gotest bool
 }
@@ -36,7 +38,7 @@ func steps(cache string) []step {
 	linter := tool("golangci-lint")
 	tests := func(name, dir, timeout string) step {
 		return step{
-			name: name, dir: dir, gotest: true,
+			name: name, dir: dir, gotest: true, servers: dir == "test",
 			args: []string{"go", "test", "-json", "-race", "-count=1", "-timeout", timeout, "./..."},
 			env:  []string{"BUTAKERO_TEST_CACHE=" + cache},
 		}
@@ -52,6 +54,8 @@ func steps(cache string) []step {
 		{name: "build", args: []string{"make", "-s", "build"}},
 		tests("tests", "", "15m"),
 		tests("tests, test module", "test", "25m"),
+		{name: "simulator", dir: "test", args: []string{"go", "test", "-count=1", "-timeout", "10m", "-run", "TestSimulate", "./simulate", "-seeds", "300", "-v"}},
+		{name: "model checker", dir: "test", args: []string{"go", "run", "./cmd/modelcheck"}},
 		{name: "benchmarks, once", args: []string{"go", "test", "-short", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./..."}},
 		{name: "api by schemathesis", needs: filepath.Join(cache, "schemathesis", "bin", "schemathesis"), args: []string{"bash", "scripts/schemathesis.sh", cache}},
 		{name: "demo", args: []string{"make", "-s", "demo"}},
