@@ -5,8 +5,11 @@ import (
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/transport/kafka"
 	"github.com/butakero/butakero/internal/transport/transporttest"
 )
+
+var _ jobs.Queue = (*kafka.Queue)(nil) // what the suite holds
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

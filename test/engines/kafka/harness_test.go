@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,16 +13,13 @@ import (
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/transport/kafka"
+	"github.com/butakero/butakero/test/servers/servers"
 )
 
 // brokers returns the shared broker of this run.
 func brokers(tb testing.TB) []string {
 	tb.Helper()
-	if b := os.Getenv("BUTAKERO_TEST_KAFKA_BROKERS"); b != "" {
-		return strings.Split(b, ",")
-	}
-	tb.Skip("CAN NOT RUN: no broker")
-	return nil
+	return servers.Kafka(tb)
 }
 
 var made atomic.Int64

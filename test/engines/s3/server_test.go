@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,16 +15,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/butakero/butakero/internal/blob/awss3"
+	"github.com/butakero/butakero/test/servers/servers"
 )
 
 // endpoint is where the server of this run is.
 func endpoint(t testing.TB) (url, key, secret string) {
 	t.Helper()
-	url = os.Getenv("BUTAKERO_TEST_S3_ENDPOINT")
-	if url == "" {
-		t.Skip("CAN NOT RUN: no S3 server (BUTAKERO_TEST_S3_ENDPOINT)")
-	}
-	return url, os.Getenv("BUTAKERO_TEST_S3_KEY"), os.Getenv("BUTAKERO_TEST_S3_SECRET")
+	account := servers.S3(t)
+	return account.Endpoint, account.Key, account.Secret
 }
 
 // config is the SDK's, for the server of this run. transport stands between the
