@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,9 +27,17 @@ func (c *cli) configCommand() *cobra.Command {
 			if problems != nil {
 				return problems
 			}
-			if !c.json {
-				fmt.Fprintln(c.out, "\nno problems")
+			cookies, err := config.Cookies(time.Now())
+			if err != nil {
+				return app.Problems{err.Error()}
 			}
+			if c.json {
+				return nil
+			}
+			if cookies != "" {
+				fmt.Fprintln(c.out, "\ncookies:", cookies)
+			}
+			fmt.Fprintln(c.out, "\nno problems")
 			return nil
 		},
 	})

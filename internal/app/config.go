@@ -111,6 +111,8 @@ type YouTubeConfig struct {
 	Pause               time.Duration // first, after a block
 	Egress              string
 	Searches            int // a day
+	Stall               time.Duration
+	MinRate             int64 // bytes a second
 }
 
 type value struct {

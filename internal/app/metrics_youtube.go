@@ -71,4 +71,30 @@ func (m *metrics) watchYouTube(s *youtube.Source) {
 		}
 		return 0
 	}))
+	cookies := func(read func(*youtube.Cookies) float64) func() float64 {
+		return status(func(st youtube.Status) float64 {
+			if st.Cookies == nil {
+				return 0
+			}
+			return read(st.Cookies)
+		})
+	}
+	m.gauge("butakero_youtube_cookies_age_seconds", "Age of the file of cookies; 0 without one.", cookies(func(c *youtube.Cookies) float64 {
+		if c.Modified.IsZero() {
+			return 0
+		}
+		return max(0, time.Since(c.Modified).Seconds())
+	}))
+	m.gauge("butakero_youtube_cookies_expire_timestamp_seconds", "When the session in the cookies ends, as Unix time; 0 without one.", cookies(func(c *youtube.Cookies) float64 {
+		if c.Expires.IsZero() {
+			return 0
+		}
+		return float64(c.Expires.Unix())
+	}))
+	m.gauge("butakero_youtube_cookies_usable", "1 while there are cookies that somebody is signed in with and that YouTube accepts; raise an alarm when a fleet that needs them has 0.", status(func(st youtube.Status) float64 {
+		if st.Cookies != nil && st.Problem == "" {
+			return 1
+		}
+		return 0
+	}))
 }

@@ -226,6 +226,7 @@ func openYouTubeSource(_ context.Context, c *Config, n sourceNeeds) (sourceAdapt
 		Extractors: y.Extractors, YTDLPPath: y.YTDLPPath, YTDLPArgs: y.YTDLPArgs, Cookies: y.Cookies,
 		Proxy: y.Proxy, Egress: y.Egress, TempDir: c.TempDir, MaxDuration: c.MaxDuration, MaxBytes: c.MaxBytes,
 		SongsEvery: y.SongsEvery, Burst: y.Burst, Pause: y.Pause, SearchQuota: y.Searches,
+		Idle: y.Stall, MinRate: y.MinRate,
 		Notes: n.notes, Observer: n.metrics,
 	})
 	if err != nil {

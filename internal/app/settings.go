@@ -139,6 +139,8 @@ var settings = []setting{
 	{name: "BUTAKERO_YOUTUBE_BURST", preset: "3", help: "songs that may start at once", set: number(func(c *Config) *int { return &c.YouTube.Burst }, 1)},
 	{name: "BUTAKERO_YOUTUBE_PAUSE_SECONDS", preset: "60", help: "first pause after YouTube has blocked us; doubled each time, up to 6 hours", set: seconds(func(c *Config) *time.Duration { return &c.YouTube.Pause })},
 	{name: "BUTAKERO_YOUTUBE_EGRESS", help: "name of the address that YouTube sees; workers with the same name share pace and pauses; the proxy's host, else direct", set: into(func(c *Config) *string { return &c.YouTube.Egress })},
+	{name: "BUTAKERO_YOUTUBE_STALL_SECONDS", preset: "15", help: "media that sends no byte for so long is asked for anew, from the last byte on", set: seconds(func(c *Config) *time.Duration { return &c.YouTube.Stall })},
+	{name: "BUTAKERO_YOUTUBE_MIN_RATE_BYTES", preset: "4096", help: "bytes per second below which media is asked for anew", set: number(func(c *Config) *int64 { return &c.YouTube.MinRate }, 1)},
 	{name: "BUTAKERO_YOUTUBE_SEARCHES", preset: "100", help: "searches a day that the Data API key may make", set: number(func(c *Config) *int { return &c.YouTube.Searches }, 1)},
 }
 

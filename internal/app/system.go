@@ -11,6 +11,7 @@ import (
 	"github.com/butakero/butakero/internal/httpapi"
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/pipeline"
+	"github.com/butakero/butakero/internal/source/youtube"
 )
 
 // System is the opened adapters and the use cases over them.
@@ -142,14 +143,27 @@ func (s *System) api(address string) *httpapi.Handler {
 		fileURL = public.PublicURL
 	}
 	return httpapi.New(httpapi.Config{
-		FileURL: fileURL,
-		Desk:    s.desk(), OperatorToken: s.Config.OperatorToken,
+		FileURL: fileURL, Sources: s.pausedSources, Spanish: youtube.MessageES,
+		Desk: s.desk(), OperatorToken: s.Config.OperatorToken,
 		Intake: s.intake(), Operator: s.Operator, Records: s.Store, Lists: s.Store, Files: s.Blobs,
 		Ready: s.Ready, Metrics: s.Metrics.handler(), Depth: s.Queue.Depth, Observe: s.Metrics.observeHTTP,
 		Log: s.Log, PublicURL: s.Config.Public(address),
 		TrustedProxies: s.Config.TrustedProxies,
 		Rate:           s.Config.RatePerSecond, Burst: s.Config.RateBurst,
 	})
+}
+
+// pausedSources tells of sources that have paused themselves.
+func (s *System) pausedSources(ctx context.Context) []httpapi.SourcePause {
+	source, ok := s.Source.(*youtube.Source)
+	if !ok {
+		return nil
+	}
+	status := source.Status(ctx)
+	if !status.Paused {
+		return nil
+	}
+	return []httpapi.SourcePause{{Name: jobs.PlatformYouTube, Until: status.Until, Code: status.Code, Reason: status.Reason, Text: status.String()}}
 }
 
 // runner builds the worker.

@@ -59,6 +59,15 @@ type Check struct {
 	Detail string
 }
 
+// SourcePause is a source that begins nothing for now, by its own rules.
+type SourcePause struct {
+	Name   string
+	Until  time.Time
+	Code   string
+	Reason string
+	Text   string // one line for people: paused: youtube until …, because …
+}
+
 // Observation is what is known of an answered request, for metrics. Route is
 // the pattern, never the path: it has few values.
 type Observation struct {
@@ -76,6 +85,14 @@ type Config struct {
 	Records  Records
 	Lists    Lists
 	Files    Files
+
+	// Sources tells of sources that are paused by their own rules, such as YouTube
+	// after a block; nil: none ever is.
+	Sources func(context.Context) []SourcePause
+
+	// Spanish is the sentence for a code in the language of the original's error
+	// member, "" where there is none; nil: that member is in English.
+	Spanish func(code string) string
 
 	Desk *Desk // nil: its routes are not there
 

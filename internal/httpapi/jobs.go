@@ -152,6 +152,37 @@ type queueView struct {
 	EventsPending        int64                   `json:"events_pending"`
 	OldestPendingSeconds float64                 `json:"oldest_pending_seconds"`
 	Messages             *messagesView           `json:"messages,omitempty"`
+	Paused               []pausedView            `json:"paused,omitempty"`
+}
+
+// pausedView is what begins nothing for now, by an operator's wish or by a source's
+// own rules.
+type pausedView struct {
+	Target string    `json:"target"` // queue, source:NAME or host:NAME
+	Text   string    `json:"text"`   // for people
+	Until  time.Time `json:"until,omitzero"`
+	Code   string    `json:"code,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// paused lists it. What can not be read is left out: the counts are worth showing
+// without.
+func (h *Handler) paused(ctx context.Context) (all []pausedView) {
+	if h.Desk != nil {
+		list, err := h.Desk.Pauses.List(ctx)
+		if err != nil {
+			h.Log.Warn("the pauses can not be read", "error", err)
+		}
+		for _, p := range list {
+			all = append(all, pausedView{Target: p.Target, Text: "paused: " + p.String(), Until: utc(p.Until), Reason: p.Reason})
+		}
+	}
+	if h.Sources != nil {
+		for _, s := range h.Sources(ctx) {
+			all = append(all, pausedView{Target: jobs.PauseSource + s.Name, Text: s.Text, Until: utc(s.Until), Code: s.Code, Reason: s.Reason})
+		}
+	}
+	return all
 }
 
 // messagesView is what the queue's engine counts; what it can not tell is absent.
@@ -206,6 +237,7 @@ func (c *statsCache) get(ctx context.Context, h *Handler) (queueView, error) {
 			v.Messages = &messagesView{Visible: count(d.Visible), InFlight: count(d.InFlight), Delayed: count(d.Delayed)}
 		}
 	}
+	v.Paused = h.paused(ctx)
 	c.at, c.value = now, v
 	return v, nil
 }

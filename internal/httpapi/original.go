@@ -156,6 +156,11 @@ func (h *Handler) viewStatus(r *http.Request, o jobs.Operation, j *jobs.Job) sta
 		a.OperationID, a.Error, a.Code = o.ID, "the operation failed", jobs.CodeInternal
 		if o.Failure != nil {
 			a.Error, a.Code = o.Failure.Message, o.Failure.Code
+			if h.Spanish != nil {
+				if text := h.Spanish(a.Code); text != "" {
+					a.Error = text
+				}
+			}
 		}
 		s.Message = a.Error
 	}

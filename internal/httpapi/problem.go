@@ -169,6 +169,13 @@ func notFound(err error, answer *apiError) error {
 // where errors of requests are logged.
 func (h *Handler) fail(w *response, r *http.Request, err error) {
 	e := verdict(err)
+	if e.text == "" && h.Spanish != nil {
+		if text := h.Spanish(e.code); text != "" {
+			translated := *e
+			translated.text = text
+			e = &translated
+		}
+	}
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		if w.status == 0 {
 			writeProblem(w, errUnavailable)

@@ -164,21 +164,22 @@ func (p *Pauses) forget() {
 // Gate is for RunnerConfig: it is closed while the queue is paused.
 func (p *Pauses) Gate(ctx context.Context) error {
 	if one, ok := p.InForce(ctx, PauseQueue); ok {
-		return errors.New(one.describe())
+		return errors.New("paused: " + one.String())
 	}
 	return nil
 }
 
-func (p Pause) describe() string {
-	text := p.Target + " is paused"
-	if p.By != "" {
-		text += " by " + p.By
-	}
+// String is one line for people: queue until …, by …, because ….
+func (p Pause) String() string {
+	text := p.Target
 	if !p.Until.IsZero() {
 		text += " until " + p.Until.UTC().Format(time.RFC3339)
 	}
+	if p.By != "" {
+		text += ", by " + p.By
+	}
 	if p.Reason != "" {
-		text += ": " + p.Reason
+		text += ", because " + p.Reason
 	}
 	return text
 }
@@ -215,7 +216,7 @@ func (p Pausable) Process(ctx context.Context, j Job, report func(Stage, Progres
 	if host == one.Target {
 		host = ""
 	}
-	e := RetryAfter(wait, CodePaused, "the source is paused by an operator", errors.New(one.describe()))
+	e := RetryAfter(wait, CodePaused, "the source is paused by an operator", errors.New(one.String()))
 	e.Host = host
 	return Result{}, e
 }

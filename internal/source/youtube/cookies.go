@@ -2,6 +2,8 @@ package youtube
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +20,8 @@ type Cookies struct {
 	Expires  time.Time `json:"expires,omitzero"`  // the first of those that make the session
 	Modified time.Time `json:"modified,omitzero"` // of the file
 	Rotated  bool      `json:"rotated,omitempty"` // YouTube said that they are no longer valid
+
+	digest string // tells these cookies from others; "" where none are usable
 }
 
 // Errors of a file of cookies.
@@ -58,6 +62,10 @@ func loadCookies(path string, now time.Time) ([]byte, Cookies, error) {
 	}
 	kept, c, err := parseCookies(text, now)
 	c.Modified = info.ModTime()
+	if err == nil {
+		sum := sha256.Sum256(kept)
+		c.digest = hex.EncodeToString(sum[:8])
+	}
 	return kept, c, err
 }
 

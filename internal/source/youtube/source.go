@@ -269,9 +269,9 @@ func (o *opening) settle(ctx context.Context, err error) error {
 		return err
 	}
 	if paused := o.gate(ctx); paused != nil {
-		return paused
+		return by(e.Extractor, paused)
 	}
-	return wait(e.Code, o.Pause, e.Err)
+	return by(e.Extractor, wait(e.Code, o.Pause, e.Err))
 }
 
 // step tries one extractor; on: the next may be tried.
@@ -294,8 +294,10 @@ func (o *opening) step(ctx context.Context, name string) (m *pipeline.Media, on 
 	}
 	if err == nil {
 		o.health.report(ctx, name, nil)
+		m.Body = named{m.Body, name}
 		return m, false, nil
 	}
+	err = by(name, err)
 	if ctx.Err() != nil {
 		o.health.report(ctx, name, context.Cause(ctx))
 		return nil, false, err
@@ -316,6 +318,35 @@ func (o *opening) step(ctx context.Context, name string) (m *pipeline.Media, on 
 	}
 	return nil, false, err
 }
+
+// by says in an error which extractor it came from.
+func by(extractor string, err error) error {
+	e := asError(err)
+	if e == nil || e.Extractor != "" {
+		return err
+	}
+	c := *e
+	c.Extractor = extractor
+	return &c
+}
+
+// named is media whose errors say which extractor they came from.
+type named struct {
+	io.ReadCloser
+	extractor string
+}
+
+// Read implements io.Reader.
+func (n named) Read(p []byte) (int, error) {
+	k, err := n.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = by(n.extractor, err)
+	}
+	return k, err
+}
+
+// Hosts names the hosts that a song of YouTube's needs, for pauses.
+func (s *Source) Hosts() []string { return []string{"youtube", "googlevideo"} }
 
 // rest is the way on when native's media is refused in the middle.
 func (o *opening) rest() func(context.Context) (io.ReadCloser, int64, error) {

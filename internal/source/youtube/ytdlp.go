@@ -24,7 +24,8 @@ import (
 // wrong after some breaks; the file is proved and then streamed.
 type ytdlp struct {
 	*Source
-	rotated atomic.Int64 // time of the file of cookies that YouTube called no longer valid
+	rotated atomic.Pointer[string] // digest of the cookies that YouTube called no longer valid, as this process knows
+	asked   atomic.Int64           // when the fleet's knowledge of that was read
 }
 
 // Lines that we make yt-dlp print. The values are JSON.
@@ -142,9 +143,8 @@ func (y *ytdlp) run(ctx context.Context, room *room, args []string) (r ran) {
 		}
 	}
 	if has(plain(r.stderr), "cookies are no longer valid") {
-		c, _ := ReadCookies(y.Cookies, y.now()) // its time alone is of interest
-		y.rotated.Store(c.Modified.UnixNano())
-		y.Observer.CookiesRotated()
+		c, _ := ReadCookies(y.Cookies, y.now()) // which ones is all that is of interest
+		y.reject(c)
 	}
 	return r
 }
@@ -244,11 +244,53 @@ func (y *ytdlp) hasCookies() bool {
 	return err == nil && !y.isRotated(c)
 }
 
-// isRotated tells whether YouTube has refused this very file. A new export gets
-// a new chance.
+// rejected is the fleet's record of cookies that YouTube has refused. A digest of
+// them is kept, never themselves.
+type rejected struct {
+	Digest string    `json:"digest"`
+	Since  time.Time `json:"since"`
+}
+
+const (
+	rejectedKeep = 30 * 24 * time.Hour
+	rejectedAge  = 30 * time.Second // so old may what is known of the fleet be
+)
+
+func (y *ytdlp) rejectedKey() string { return "youtube/cookies/" + y.Egress }
+
+// reject tells the fleet that YouTube no longer accepts these cookies.
+func (y *ytdlp) reject(c Cookies) {
+	if known := y.rotated.Swap(&c.digest); known != nil && *known == c.digest {
+		return
+	}
+	y.Observer.CookiesRotated()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, _ = change(ctx, y.board, y.rejectedKey(), rejectedKeep, func(r *rejected) bool {
+		*r = rejected{c.digest, y.now()}
+		return true
+	}) // else the others find out by themselves
+}
+
+// isRotated tells whether YouTube has refused these very cookies, here or elsewhere
+// in the fleet. A new export gets a new chance.
 func (y *ytdlp) isRotated(c Cookies) bool {
-	at := y.rotated.Load()
-	return at != 0 && at == c.Modified.UnixNano()
+	if c.digest == "" {
+		return false
+	}
+	if now := y.now(); now.UnixNano()-y.asked.Load() >= int64(rejectedAge) {
+		y.asked.Store(now.UnixNano())
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		var r rejected
+		if y.board.read(ctx, y.rejectedKey(), &r) && r.Digest == c.digest {
+			if known := y.rotated.Swap(&r.Digest); known == nil || *known != r.Digest {
+				y.Observer.CookiesRotated()
+			}
+		}
+	}
+	known := y.rotated.Load()
+	return known != nil && *known == c.digest
 }
 
 func (y *ytdlp) missing() bool {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/butakero/butakero/internal/jobs"
+	"github.com/butakero/butakero/internal/store/memory"
 )
 
 // onlyYTDLP leaves the native extractor out.
@@ -247,9 +248,13 @@ func TestRotatedCookiesRaiseAnAlert(t *testing.T) {
 	fake := d.withYTDLP(`echo "WARNING: [youtube] The provided YouTube account cookies are no longer valid." >&2
 echo "ERROR: [youtube] x: Sign in to confirm you're not a bot" >&2; exit 1`)
 	var seen recorder
-	s := d.source(func(o *Options) { fake(o); o.Cookies, o.Observer = cookiesAt(t, cookieFile), &seen })
+	notes := memory.New()
+	s := d.source(func(o *Options) { fake(o); o.Cookies, o.Observer, o.Notes = cookiesAt(t, cookieFile), &seen, notes })
 	_, err := get(t, s, anID)
 	wantCode(t, err, jobs.ClassThrottled, CodeBotCheck)
+	if e := asError(err); e.Extractor == "" {
+		t.Error("the error does not say which extractor it came from")
+	}
 	if !slices.Contains(seen.all(), "cookies rotated") {
 		t.Errorf("seen: %q", seen.all())
 	}
@@ -257,7 +262,14 @@ echo "ERROR: [youtube] x: Sign in to confirm you're not a bot" >&2; exit 1`)
 	if st.Cookies == nil || !st.Cookies.Rotated || !st.Cookies.SignedIn || st.Problem == "" || s.ytdlp.hasCookies() {
 		t.Errorf("status %+v", st)
 	}
-	if err := os.Chtimes(s.Options.Cookies, time.Time{}, time.Now().Add(time.Minute)); err != nil {
+	// Another worker of the fleet knows it too, without having asked YouTube.
+	var elsewhere recorder
+	other := d.source(func(o *Options) { fake(o); o.Cookies, o.Observer, o.Notes = s.Options.Cookies, &elsewhere, notes })
+	if other.ytdlp.hasCookies() || !slices.Contains(elsewhere.all(), "cookies rotated") {
+		t.Errorf("the fleet does not know: %q", elsewhere.all())
+	}
+	renewed := strings.Replace(cookieFile, "\n", "\n.youtube.com\tTRUE\t/\tTRUE\t0\tNEW\tvalue\n", 1)
+	if err := os.WriteFile(s.Options.Cookies, []byte(renewed), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if !s.ytdlp.hasCookies() {
