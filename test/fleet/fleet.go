@@ -1,0 +1,213 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/butakero/butakero/test/servers/servers"
+)
+
+var programs struct {
+	sync.Once
+	folder string
+	err    error
+}
+
+// program returns the path of a binary, built from the present sources.
+func program(tb testing.TB, name string) string {
+	tb.Helper()
+	programs.Do(func() {
+		if programs.folder, programs.err = os.MkdirTemp("", "butakero-fleet-"); programs.err != nil {
+			return
+		}
+		out, err := exec.Command("go", "build", "-o", programs.folder+"/",
+			"github.com/butakero/butakero/cmd/api", "github.com/butakero/butakero/cmd/worker").CombinedOutput()
+		if err != nil {
+			programs.err = fmt.Errorf("build: %w\n%s", err, out)
+		}
+	})
+	if programs.err != nil {
+		tb.Fatal(programs.err)
+	}
+	return filepath.Join(programs.folder, name)
+}
+
+// process is a running api or worker.
+type process struct {
+	kind  string
+	cmd   *exec.Cmd
+	base  string // of its HTTP
+	out   *output
+	ended chan struct{}
+	err   error
+}
+
+// output keeps what a process has said, and waits for where it listens.
+type output struct {
+	mu     sync.Mutex
+	text   bytes.Buffer
+	listen chan string
+}
+
+var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(p)
+	if m := listening.FindSubmatch(p); m != nil {
+		select {
+		case o.listen <- string(m[1]):
+		default:
+		}
+	}
+	return len(p), nil
+}
+
+// String is the end of it.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.text.Bytes()
+	return string(b[max(0, len(b)-6000):])
+}
+
+// start starts an api or a worker and waits until it listens.
+func start(tb testing.TB, kind string, env []string) *process {
+	tb.Helper()
+	p := &process{kind: kind, out: &output{listen: make(chan string, 1)}, ended: make(chan struct{})}
+	p.cmd = exec.Command(program(tb, kind))
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir()}, env...)
+	p.cmd.Stderr, p.cmd.Stdout = p.out, p.out
+	if err := servers.Spawn(p.cmd); err != nil {
+		tb.Fatal(err)
+	}
+	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
+	tb.Cleanup(p.kill)
+	select {
+	case address := <-p.out.listen:
+		p.base = "http://" + address
+	case <-p.ended:
+		tb.Fatalf("%s ended at once: %v\n%s", kind, p.err, p.out)
+	case <-time.After(60 * time.Second):
+		tb.Fatalf("%s does not listen\n%s", kind, p.out)
+	}
+	return p
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may be over
+	<-p.ended
+}
+
+// stop asks a process to end, which it must within 40 s.
+func (p *process) stop(tb testing.TB) {
+	tb.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+		if p.err != nil {
+			tb.Errorf("%s: %v\n%s", p.kind, p.err, p.out)
+		}
+	case <-time.After(40 * time.Second):
+		tb.Errorf("%s does not end\n%s", p.kind, p.out)
+		p.kill()
+	}
+}
+
+// operation is what a client sees of one.
+type operation struct {
+	ID     string `json:"id"`
+	SongID string `json:"song_id"`
+	State  string `json:"state"`
+	Job    struct {
+		State     string `json:"state"`
+		Attempt   int    `json:"attempt"`
+		LastError *struct {
+			Code string `json:"code"`
+		} `json:"last_error"`
+	} `json:"job"`
+	File *struct {
+		Path   string `json:"path"`
+		Bytes  int64  `json:"bytes"`
+		SHA256 string `json:"sha256"`
+		Frames int64  `json:"frames"`
+	} `json:"file"`
+}
+
+// answer is a status and a body.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// call asks an api.
+func call(ctx context.Context, method, address string) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	b, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, b}, err
+}
+
+// submit asks for a song as the original's clients do, and returns the operation
+// that was accepted.
+func (p *process) submit(ctx context.Context, song string) (id string, status int, err error) {
+	a, err := call(ctx, http.MethodPost, p.base+"/api/v1/audio/start?song="+url.QueryEscape(song))
+	if err != nil || a.status != http.StatusOK {
+		return "", a.status, err
+	}
+	var started struct {
+		Operation string `json:"operation_id"`
+	}
+	if err := json.Unmarshal(a.body, &started); err != nil || started.Operation == "" {
+		return "", a.status, fmt.Errorf("%s: %w", a.body, err)
+	}
+	return started.Operation, a.status, nil
+}
+
+func (p *process) operation(ctx context.Context, id string) (o operation, err error) {
+	a, err := call(ctx, http.MethodGet, p.base+"/api/v1/operations/"+id)
+	if err != nil {
+		return o, err
+	}
+	if a.status != http.StatusOK {
+		return o, fmt.Errorf("status %d: %s", a.status, a.body)
+	}
+	return o, json.Unmarshal(a.body, &o)
+}
+
+// until waits for a condition.
+func until(tb testing.TB, within time.Duration, what string, ok func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(within)
+	for !ok() {
+		if time.Now().After(deadline) {
+			tb.Fatalf("after %s: %s", within, what)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
