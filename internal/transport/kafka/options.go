@@ -32,7 +32,7 @@ type Options struct {
 
 	// Times of the consumer group. A member that dies is noticed after Session,
 	// one that comes or goes after about two Heartbeats and two Waits.
-	Session   time.Duration // 30 s
+	Session   time.Duration // 10 s
 	Heartbeat time.Duration // 300 ms
 	Rebalance time.Duration // all members have to take part in a rebalance within; 30 s
 	Wait      time.Duration // the broker answers an empty fetch after; 250 ms
@@ -78,7 +78,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.ClientID, "butakero")
 	setDefault(&o.Version, defaultVersion)
 	setDefault(&o.Partitions, 24)
-	setDefault(&o.Session, 30*time.Second)
+	setDefault(&o.Session, 10*time.Second)
 	setDefault(&o.Heartbeat, 300*time.Millisecond)
 	setDefault(&o.Rebalance, 30*time.Second)
 	setDefault(&o.Wait, 250*time.Millisecond)
