@@ -120,7 +120,8 @@ func (b *backend) Open(_ context.Context, _ string, offset int64) (io.ReadCloser
 func (b *backend) Note(_ context.Context, key string) (jobs.Note, error) {
 	value := b.note
 	if value == "" {
-		value = notes[key[:strings.Index(key, "/")]]
+		prefix, _, _ := strings.Cut(key, "/")
+		value = notes[prefix]
 	}
 	return jobs.Note{Key: key, Value: []byte(value), Version: 1}, b.err
 }

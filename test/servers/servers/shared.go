@@ -110,10 +110,13 @@ var runFolder = sync.OnceValues(func() (string, error) {
 	started.Lock()
 	started.folder = folder
 	started.Unlock()
-	// Held until this process ends: it says that the folder is in use.
-	_, err = lock(context.Background(), filepath.Join(folder, "lock"))
+	// Held until this process ends: it says that the folder is in use. What would
+	// give it up is kept, for a file that nobody knows is closed.
+	holding, err = lock(context.Background(), filepath.Join(folder, "lock"))
 	return folder, err
 })
+
+var holding func()
 
 // sweep removes the folders of processes that are gone.
 func sweep(root string) error {
