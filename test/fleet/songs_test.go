@@ -164,7 +164,7 @@ func TestStoreAway(t *testing.T) {
 	server := servers.NewMongo(t)
 	media := catalogue(t, 20)
 	row := mixes[1]
-	row.mongo = "mongodb://" + server.Address + "/?replicaSet=rs0"
+	row.mongo = server.Address
 	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media)
 	api, worker := start(t, "api", m.env), start(t, "worker", m.env)
 	n, l := m.listen(t), newLedger(t)
@@ -197,7 +197,7 @@ func TestFilesAway(t *testing.T) {
 	server := servers.NewS3(t)
 	media := catalogue(t, 20)
 	row := mixes[2]
-	row.s3 = servers.S3Account{Endpoint: "http://" + server.Address, Key: servers.S3(t).Key, Secret: servers.S3(t).Secret}
+	row.s3 = servers.S3Account{Endpoint: server.Address, Key: servers.S3(t).Key, Secret: servers.S3(t).Secret}
 	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=40000")
 	api := start(t, "api", m.env)
 	start(t, "worker", m.env)
