@@ -41,9 +41,11 @@ bench: ## measure, print the table of ratios and write it to docs/benchmarks.md
 	@bash scripts/bench.sh
 
 .PHONY: chaos
-chaos: ## kill -9 the real process 50 times while 200 songs are made; nothing may be lost
+chaos: ## kill real processes by the hundred on every mix of engines; nothing may be lost
 	@bash scripts/setup.sh ffmpeg
+	@bash scripts/setup.sh servers
 	@go -C test test -count=1 -run 'TestKilled' -v ./chaos | grep -v '^=== '
+	@go -C test run ./servers run -- go test -count=1 -timeout 30m -run 'TestChaos' -v ./fleet | grep -v '^=== '
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZTIME (20s)
@@ -67,7 +69,7 @@ simulate: ## the fleet in fake time with faults drawn from SEEDS (10000) seeds
 soak: ## chaos for an hour
 	@bash scripts/setup.sh ffmpeg
 	@bash scripts/setup.sh servers
-	@CHAOS_SECONDS=3600 go -C test run ./servers run -- go test -count=1 -timeout 3h -run 'TestChaos' -v ./chaos | grep -v '^=== '
+	@CHAOS_SECONDS=3600 go -C test run ./servers run -- go test -count=1 -timeout 3h -run 'TestChaos' -v ./fleet | grep -v '^=== '
 
 .PHONY: setup
 setup: ## install what the tests need (ffmpeg, opus-tools, linters, music), outside the checkout

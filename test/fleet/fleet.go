@@ -89,12 +89,20 @@ func (o *output) String() string {
 // start starts an api or a worker and waits until it listens.
 func start(tb testing.TB, kind string, env []string) *process {
 	tb.Helper()
+	p, err := launch(tb, kind, env)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func launch(tb testing.TB, kind string, env []string) (*process, error) {
 	p := &process{kind: kind, out: &output{listen: make(chan string, 1)}, ended: make(chan struct{})}
 	p.cmd = exec.Command(program(tb, kind))
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir()}, env...)
 	p.cmd.Stderr, p.cmd.Stdout = p.out, p.out
 	if err := servers.Spawn(p.cmd); err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
 	tb.Cleanup(p.kill)
@@ -102,11 +110,11 @@ func start(tb testing.TB, kind string, env []string) *process {
 	case address := <-p.out.listen:
 		p.base = "http://" + address
 	case <-p.ended:
-		tb.Fatalf("%s ended at once: %v\n%s", kind, p.err, p.out)
+		return nil, fmt.Errorf("%s ended at once: %w\n%s", kind, p.err, p.out)
 	case <-time.After(60 * time.Second):
-		tb.Fatalf("%s does not listen\n%s", kind, p.out)
+		return nil, fmt.Errorf("%s does not listen\n%s", kind, p.out)
 	}
-	return p
+	return p, nil
 }
 
 // kill is kill -9.

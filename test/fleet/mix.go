@@ -102,7 +102,7 @@ func catalogue(tb testing.TB, n int) string {
 	folder := tb.TempDir()
 	chance := mathrand.New(mathrand.NewPCG(7, 7))
 	for i := range n {
-		if err := writeSong(filepath.Join(folder, songName(i)+".opus"), chance, uint32(i+1)); err != nil { //nolint:gosec // few
+		if err := writeSong(filepath.Join(folder, songName(i)+".opus"), chance, uint32(i+1)); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -62,7 +62,7 @@ func TestSongs(t *testing.T) {
 			workers[0].kill()
 			start(t, "worker", m.env)
 			ask(t, l, apis, songs/2, songs)
-			out := l.check(t, m, apis[1], n, 2*time.Minute)
+			out := l.check(t, apis[1], n, 2*time.Minute)
 			again := 0
 			for _, o := range out.operations {
 				if o.Job.Attempt > 1 {
@@ -98,7 +98,7 @@ func TestRollingRestart(t *testing.T) {
 				workers[i].stop(t)
 				workers[i] = fresh
 			}
-			out := l.check(t, m, api, n, 2*time.Minute)
+			out := l.check(t, api, n, 2*time.Minute)
 			for id, o := range out.operations {
 				if o.Job.Attempt != 1 {
 					t.Errorf("operation %s: %d attempts were charged", id, o.Job.Attempt)
@@ -149,7 +149,7 @@ func TestQueueAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(t, l, []*process{api, late}, 30, 40)
-	out := l.check(t, m, late, m.listen(t), 2*time.Minute)
+	out := l.check(t, late, m.listen(t), 2*time.Minute)
 	if out.succeeded != 40 {
 		t.Errorf("%+v", out)
 	}
@@ -186,7 +186,7 @@ func TestStoreAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask(t, l, []*process{api}, 10, 20)
-	if out := l.check(t, m, api, n, 2*time.Minute); out.succeeded != 20 {
+	if out := l.check(t, api, n, 2*time.Minute); out.succeeded != 20 {
 		t.Errorf("%+v", out)
 	}
 }
@@ -209,7 +209,7 @@ func TestFilesAway(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if out := l.check(t, m, api, n, 3*time.Minute); out.succeeded != 20 {
+	if out := l.check(t, api, n, 3*time.Minute); out.succeeded != 20 {
 		t.Errorf("%+v", out)
 	}
 }

@@ -52,7 +52,7 @@ func dynalite() *engine {
 		},
 		prepare: func(*Server) error { return nil },
 		command: func(s *Server) *exec.Cmd {
-			return exec.Command("node", filepath.Join(s.program, "node_modules", "dynalite", "cli.js"),
+			return exec.Command("node", "--import", sparePartners, filepath.Join(s.program, "node_modules", "dynalite", "cli.js"),
 				"--port", strconv.Itoa(s.ports[0]), "--host", "127.0.0.1", "--path", s.data(),
 				"--createTableMs", "0", "--deleteTableMs", "0", "--updateTableMs", "0")
 		},
@@ -61,6 +61,10 @@ func dynalite() *engine {
 		environment: dynamodbEnvironment,
 	}
 }
+
+// sparePartners keeps dynalite alive when a client is killed in mid-request, which it
+// takes for a bug of its own.
+const sparePartners = "data:text/javascript,process.on('uncaughtException',e=>{if(e.code!=='ECONNRESET'){console.error(e);process.exit(1)}})"
 
 // dynamodbLocal is Amazon's own, which keeps everything in memory. Its error answers
 // lack a checksum: clients set DisableValidateResponseChecksum.

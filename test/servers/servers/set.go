@@ -13,6 +13,8 @@ var started struct {
 	sync.Mutex
 	all    []*Server
 	folder string // of this process, once there is one
+
+	release func() // gives the folder up
 }
 
 // clearAll kills what this process has started and removes its folder: of servers for
@@ -26,6 +28,9 @@ func clearAll() error {
 	started.all = nil
 	if started.folder == "" {
 		return nil
+	}
+	if started.release != nil {
+		defer started.release()
 	}
 	return os.RemoveAll(started.folder)
 }

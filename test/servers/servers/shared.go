@@ -112,11 +112,12 @@ var runFolder = sync.OnceValues(func() (string, error) {
 	started.Unlock()
 	// Held until this process ends: it says that the folder is in use. What would
 	// give it up is kept, for a file that nobody knows is closed.
-	holding, err = lock(context.Background(), filepath.Join(folder, "lock"))
+	release, err := lock(context.Background(), filepath.Join(folder, "lock"))
+	started.Lock()
+	started.release = release
+	started.Unlock()
 	return folder, err
 })
-
-var holding func()
 
 // sweep removes the folders of processes that are gone.
 func sweep(root string) error {

@@ -1,0 +1,179 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/butakero/butakero/test/servers/servers"
+)
+
+// storm does bad things to a fleet until it is told to stop.
+type storm struct {
+	t      *testing.T
+	m      *mix
+	chance *rand.Rand
+	broker *servers.Server // may be killed; nil: shared
+	store  *servers.Server
+
+	mu      sync.Mutex
+	workers []*process
+	counts  map[string]int
+	open    sync.WaitGroup
+}
+
+func (s *storm) count(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[what]++
+}
+
+// take removes a random worker from the fleet.
+func (s *storm) take() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.workers) == 0 {
+		return nil
+	}
+	i := s.chance.IntN(len(s.workers))
+	p := s.workers[i]
+	s.workers = append(s.workers[:i:i], s.workers[i+1:]...)
+	return p
+}
+
+// add starts a worker. While engines are away it may not come up: it is tried
+// again.
+func (s *storm) add() {
+	s.open.Go(func() {
+		for range 10 {
+			p, err := launch(s.t, "worker", s.m.env)
+			if err == nil {
+				s.mu.Lock()
+				s.workers = append(s.workers, p)
+				s.mu.Unlock()
+				return
+			}
+		}
+		s.t.Error("a worker could not be started again")
+	})
+}
+
+// one is one bad thing.
+func (s *storm) one() {
+	switch roll := s.chance.Float64(); {
+	case roll < 0.80:
+		if p := s.take(); p != nil {
+			p.kill()
+			s.count("kills")
+			s.add()
+		}
+	case roll < 0.88:
+		if p := s.take(); p != nil { // longer than the lease: it comes back as somebody of the past
+			_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+			s.count("stopped past the lease")
+			s.open.Go(func() {
+				<-time.After(7 * time.Second)
+				_ = p.cmd.Process.Signal(syscall.SIGCONT)
+				s.mu.Lock()
+				s.workers = append(s.workers, p)
+				s.mu.Unlock()
+			})
+		}
+	case roll < 0.96:
+		if p := s.take(); p != nil {
+			s.count("replaced gracefully")
+			s.add()
+			s.open.Go(func() { p.stop(s.t) })
+		}
+	default:
+		for what, server := range map[string]*servers.Server{"broker restarts": s.broker, "store restarts": s.store} {
+			if server == nil {
+				continue
+			}
+			server.Kill()
+			<-time.After(time.Second)
+			if err := server.Start(); err != nil {
+				s.t.Error(err)
+			}
+			s.count(what)
+		}
+	}
+}
+
+// TestChaos is the storm over every mix: workers are killed at random, stopped past
+// their leases and replaced, brokers and stores restarted, while clients ask for
+// songs. CHAOS_SECONDS is how long it lasts on each (35).
+func TestChaos(t *testing.T) {
+	lasts := 35 * time.Second
+	if text := os.Getenv("CHAOS_SECONDS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lasts = time.Duration(n) * time.Second / time.Duration(len(mixes))
+	}
+	if testing.Short() {
+		lasts = 8 * time.Second
+	}
+	const songs = 400
+	media := catalogue(t, songs)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var kills, accepted, ended, lost, copies int
+	for i, row := range mixes {
+		t.Run(row.name, func(t *testing.T) {
+			s := &storm{t: t, chance: rand.New(rand.NewPCG(seed, uint64(i))), counts: map[string]int{}}
+			if row.queue == "kafka" && row.store == "mongodb" {
+				s.broker, s.store = servers.NewKafka(t), servers.NewMongo(t)
+				row.kafka, row.mongo = []string{s.broker.Address}, s.store.Address
+			}
+			s.m = row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=60000")
+			apis := []*process{start(t, "api", s.m.env), start(t, "api", s.m.env)}
+			for range 3 {
+				s.workers = append(s.workers, start(t, "worker", s.m.env))
+			}
+			n, l := s.m.listen(t), newLedger(t)
+			var clients sync.WaitGroup
+			until := time.Now().Add(lasts)
+			for c := range 2 {
+				clients.Go(func() {
+					for k := c; time.Now().Before(until); k += 2 {
+						song := songName(k % songs)
+						if id, _, err := apis[k%2].submit(t.Context(), song); err == nil && id != "" {
+							l.accept(t, id, song)
+						}
+						<-time.After(60 * time.Millisecond)
+					}
+				})
+			}
+			for time.Now().Before(until) {
+				s.one()
+				<-time.After(time.Duration(100+s.chance.IntN(250)) * time.Millisecond)
+			}
+			clients.Wait()
+			s.open.Wait()
+			// Three workers killed in a row over the same song are taken for its fault.
+			out := l.check(t, apis[0], n, 3*time.Minute, "crash_loop")
+			kills += s.counts["kills"]
+			accepted, ended, lost, copies = accepted+out.accepted, ended+out.ended, lost+out.lost, copies+out.copies
+			var faults []string
+			for _, what := range []string{"kills", "stopped past the lease", "replaced gracefully", "broker restarts", "store restarts"} {
+				if s.counts[what] > 0 {
+					faults = append(faults, fmt.Sprintf("%d %s", s.counts[what], what))
+				}
+			}
+			t.Logf("| %s | %s | %d accepted | %d ended | %d in a crash loop | %d lost | %d copies of events | %s after the heal |",
+				row.name, strings.Join(faults, ", "), out.accepted, out.ended, out.failed, out.lost, out.copies, out.slowest.Round(100*time.Millisecond))
+		})
+	}
+	if kills < 200 && !testing.Short() {
+		t.Errorf("%d kills, fewer than 200", kills)
+	}
+	fmt.Printf("chaos: %d mixes, %d kills, %d accepted, %d ended, %d lost, %d duplicates\n", len(mixes), kills, accepted, ended, lost, copies)
+}
