@@ -219,3 +219,29 @@ func until(tb testing.TB, within time.Duration, what string, ok func() bool) {
 		<-time.After(50 * time.Millisecond)
 	}
 }
+
+// ask has clients ask for songs, in turn at the apis, each until it is answered.
+func ask(tb testing.TB, l *ledger, apis []*process, from, to int) {
+	tb.Helper()
+	var clients sync.WaitGroup
+	next := make(chan int)
+	for c := range 4 {
+		clients.Go(func() {
+			for i := range next {
+				for try := range 200 {
+					id, _, err := apis[(c+try)%len(apis)].submit(tb.Context(), songName(i))
+					if err == nil && id != "" {
+						l.accept(tb, id, songName(i))
+						break
+					}
+					<-time.After(100 * time.Millisecond)
+				}
+			}
+		})
+	}
+	for i := from; i < to; i++ {
+		next <- i
+	}
+	close(next)
+	clients.Wait()
+}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,32 +18,6 @@ func TestMain(m *testing.M) {
 		}
 	}()
 	servers.Main(m)
-}
-
-// ask has clients ask for songs, in turn at the apis, each until it is answered.
-func ask(tb testing.TB, l *ledger, apis []*process, from, to int) {
-	tb.Helper()
-	var clients sync.WaitGroup
-	next := make(chan int)
-	for c := range 4 {
-		clients.Go(func() {
-			for i := range next {
-				for try := range 200 {
-					id, _, err := apis[(c+try)%len(apis)].submit(tb.Context(), songName(i))
-					if err == nil && id != "" {
-						l.accept(tb, id, songName(i))
-						break
-					}
-					<-time.After(100 * time.Millisecond)
-				}
-			}
-		})
-	}
-	for i := from; i < to; i++ {
-		next <- i
-	}
-	close(next)
-	clients.Wait()
 }
 
 // Two hundred songs through two apis and three workers, one of which is killed and
@@ -200,12 +173,18 @@ func TestFilesAway(t *testing.T) {
 	row.s3 = servers.S3Account{Endpoint: server.Address, Key: servers.S3(t).Key, Secret: servers.S3(t).Secret}
 	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=40000")
 	api := start(t, "api", m.env)
-	start(t, "worker", m.env)
+	worker := start(t, "worker", m.env)
 	n, l := m.listen(t), newLedger(t)
 	ask(t, l, []*process{api}, 0, 8)
 	server.Kill()
 	ask(t, l, []*process{api}, 8, 20)
-	<-time.After(3 * time.Second) // some songs find no store
+	until(t, 30*time.Second, "no song has met the outage", func() bool {
+		a, err := call(context.Background(), http.MethodGet, worker.base+"/metrics")
+		return err == nil && strings.Contains(string(a.body), `butakero_attempts_total{class="transient"`)
+	})
+	if code := status(t, worker, "/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("readiness without a file store: %d", code)
+	}
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
