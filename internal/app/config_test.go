@@ -150,3 +150,33 @@ func TestProblems(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What an engine lacks, and what can not be meant, is said at once with the reason.
+func TestEngineSettings(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings string
+		want     []string
+	}{
+		"nothing of AWS":      {"ENVIRONMENT=aws", []string{"BUTAKERO_SQS_JOBS_QUEUE_URL: must be set", "S3_BUCKET_NAME: must be set"}},
+		"kafka":               {"BUTAKERO_QUEUE=kafka", []string{"KAFKA_BROKERS: must be set"}},
+		"mongodb":             {"BUTAKERO_STORE=mongodb", []string{"BUTAKERO_MONGO_URI or MONGO_HOST: must be set"}},
+		"events alone":        {"BUTAKERO_EVENTS=sqs", []string{"SQS_QUEUE_URL: must be set"}},
+		"one queue for both":  {"BUTAKERO_QUEUE=sqs BUTAKERO_SQS_JOBS_QUEUE_URL=http://q/1 SQS_QUEUE_URL=http://q/1", []string{"need a queue each"}},
+		"one topic for both":  {"BUTAKERO_QUEUE=kafka KAFKA_BROKERS=a:1 BUTAKERO_KAFKA_JOBS_TOPIC=t KAFKA_TOPIC=t", []string{"need a topic each"}},
+		"presigned, no s3":    {"BUTAKERO_FILE_URLS=presigned", []string{"only s3 has presigned addresses"}},
+		"no such queue":       {"BUTAKERO_QUEUE=rabbit", []string{`"rabbit" is not one of kafka, memory, sqlite, sqs`}},
+		"unfit replicas":      {"BUTAKERO_KAFKA_REPLICAS=0", []string{"at least 1"}},
+		"crossed, and it may": {"BUTAKERO_QUEUE=kafka KAFKA_BROKERS=a:1 BUTAKERO_STORE=sqlite BUTAKERO_BLOB=s3 S3_BUCKET_NAME=b", nil},
+	} {
+		_, err := app.Load(strings.Fields(c.settings), "", nil)
+		if c.want == nil && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: no %q in %v", name, want, err)
+			}
+		}
+	}
+}

@@ -12,8 +12,8 @@ import (
 
 // watchBacklog adds the state of the queue as the records tell it. It is
 // counted at most once in statsAge, however often it is asked for.
-func (m *metrics) watchBacklog(records jobs.Backend, queue jobs.Queue) {
-	m.registry.MustRegister(&backlog{records: records, queue: queue, now: time.Now})
+func (m *metrics) watchBacklog(records jobs.Backend, queue jobs.Queue, files pinger) {
+	m.registry.MustRegister(&backlog{records: records, queue: queue, files: files, now: time.Now})
 }
 
 const (
@@ -25,6 +25,7 @@ const (
 type backlog struct {
 	records jobs.Backend
 	queue   jobs.Queue
+	files   pinger
 	now     func() time.Time
 
 	mu    sync.Mutex
@@ -33,6 +34,8 @@ type backlog struct {
 	fleet fleet
 	depth jobs.Depth
 	err   error
+
+	queueErr, filesErr error
 
 	readDead        time.Time
 	byClass, byCode []jobs.Group
@@ -52,11 +55,13 @@ var (
 	deadCodeDesc   = prometheus.NewDesc("butakero_dead_jobs_by_code", "Dead jobs by the code of their failure (the 50 most frequent), counted once a minute.", []string{"code"}, nil)
 	deadOldestDesc = prometheus.NewDesc("butakero_oldest_dead_seconds", "Age of the job that has been dead for the longest.", nil, nil)
 	upDesc         = prometheus.NewDesc("butakero_store_up", "1 while the store answers.", nil, nil)
+	queueUpDesc    = prometheus.NewDesc("butakero_queue_up", "1 while the queue answers; without it requests are accepted and wait.", nil, nil)
+	filesUpDesc    = prometheus.NewDesc("butakero_files_up", "1 while the file store answers.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (b *backlog) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, backlogDesc, workersDesc, slotsDesc, deadClassDesc, deadCodeDesc, deadOldestDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{jobsDesc, waitingDesc, eventsDesc, oldestDesc, depthDesc, backlogDesc, workersDesc, slotsDesc, deadClassDesc, deadCodeDesc, deadOldestDesc, upDesc, queueUpDesc, filesUpDesc} {
 		ch <- d
 	}
 }
@@ -70,6 +75,8 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	gauge(queueUpDesc, up(b.queueErr))
+	gauge(filesUpDesc, up(b.filesErr))
 	if err != nil {
 		gauge(upDesc, 0)
 		return
@@ -128,8 +135,15 @@ func (b *backlog) count() {
 			b.byCode, b.deadErr = b.records.Groups(ctx, dead, jobs.FacetCode, 50)
 		}
 	}
-	var err error
-	if b.depth, err = b.queue.Depth(ctx); err != nil {
+	if b.depth, b.queueErr = b.queue.Depth(ctx); b.queueErr != nil {
 		b.depth = jobs.Depth{Visible: -1, InFlight: -1, Delayed: -1}
 	}
+	b.filesErr = b.files.Ping(ctx)
+}
+
+func up(err error) float64 {
+	if err != nil {
+		return 0
+	}
+	return 1
 }

@@ -52,7 +52,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
 	s.Metrics.watchBell(s.Bell)
 	s.Metrics.counter("butakero_replays_total", "Dead or cancelled jobs that this process has begun again.", func() float64 { return float64(s.Operator.Replays()) })
 	s.Metrics.watchQueue(s.Queue)
-	s.Metrics.watchBacklog(s.Store, s.Queue)
+	s.Metrics.watchBacklog(s.Store, s.Queue, s.Blobs)
 	return s, nil
 }
 
