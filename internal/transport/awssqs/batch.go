@@ -58,6 +58,8 @@ type batcher[T any] struct {
 	send    func(entries []T) []error
 	work    chan parcel[T]
 	senders sync.WaitGroup
+	mu      sync.RWMutex // held by those who put something into work
+	closed  bool
 }
 
 // parcel is up to batchSize entries of one caller.
@@ -117,21 +119,30 @@ func (b *batcher[T]) run() {
 	}
 }
 
-// do sends entries and returns one error each, in their order.
+// do sends entries and returns one error each, in their order; errClosed after close.
 func (b *batcher[T]) do(entries []T) []error {
 	errs := make([]error, len(entries))
 	var wg sync.WaitGroup
+	b.mu.RLock()
+	if b.closed {
+		b.mu.RUnlock()
+		return repeat(errClosed, len(entries))
+	}
 	for from := 0; from < len(entries); from += batchSize {
 		to := min(from+batchSize, len(entries))
 		wg.Add(1)
 		b.work <- parcel[T]{entries[from:to], func(got []error) { copy(errs[from:to], got); wg.Done() }}
 	}
+	b.mu.RUnlock()
 	wg.Wait()
 	return errs
 }
 
-// close ends the senders; nobody may call do any more.
+// close ends the senders when they have sent what is there.
 func (b *batcher[T]) close() {
+	b.mu.Lock()
+	b.closed = true
 	close(b.work)
+	b.mu.Unlock()
 	b.senders.Wait()
 }

@@ -82,7 +82,7 @@ func (q *Queue) poll(limit int, wait time.Duration) <-chan received {
 			QueueUrl: &q.options.URL, MaxNumberOfMessages: int32(min(batchSize, limit)),
 			WaitTimeSeconds: int32(wait / time.Second), VisibilityTimeout: int32(wholeSeconds(q.options.Visibility)),
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameSentTimestamp},
-		})
+		}, waiting(wait))
 		if err != nil {
 			answer <- received{err: err}
 			return
@@ -94,18 +94,15 @@ func (q *Queue) poll(limit int, wait time.Duration) <-chan received {
 
 // giveBack makes what nobody waits for visible again.
 func (q *Queue) giveBack(got received) {
-	var entries []types.ChangeMessageVisibilityBatchRequestEntry
+	changes := make([]change, len(got.messages))
 	for i, m := range got.messages {
-		entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
+		changes[i].handle = aws.ToString(m.ReceiptHandle)
 	}
-	if len(entries) == 0 {
-		return
-	}
-	q.counters.released.Add(int64(len(entries)))
+	q.counters.released.Add(int64(len(changes)))
 	ctx, cancel := context.WithTimeout(q.alive, 10*time.Second)
 	defer cancel()
-	if _, err := q.client.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.options.URL, Entries: entries}); err != nil {
-		q.options.Log.Warn("messages that came too late stay hidden for a while", "messages", len(entries), "error", err)
+	if err := errors.Join(q.change(ctx, changes)...); err != nil {
+		q.options.Log.Warn("messages that came too late stay hidden for a while", "error", err)
 	}
 }
 
@@ -149,18 +146,28 @@ func openReceipt(text string) receipt {
 }
 
 // Extend implements jobs.Queue. A message can be hidden for twelve hours in all, so
-// what is asked for is cut to what is left of them.
+// what is asked for is cut to what is left of them. When nothing is left the delivery
+// is lost: it stays hidden for as long as was agreed last.
 func (q *Queue) Extend(ctx context.Context, deliveries []jobs.Delivery, d time.Duration) []error {
 	if q.isClosed() {
 		return repeat(errClosed, len(deliveries))
 	}
-	changes := make([]change, len(deliveries))
+	errs := make([]error, len(deliveries))
+	changes := make([]change, 0, len(deliveries))
+	changed := make([]int, 0, len(deliveries))
 	for i, delivery := range deliveries {
 		r := openReceipt(delivery.Receipt)
 		left := longestHold - time.Since(r.at) - time.Minute
-		changes[i] = change{r.handle, min(wholeSeconds(d), wholeSeconds(left))}
+		if left < time.Second { // a visibility of 0 would let go of it
+			errs[i] = fmt.Errorf("sqs: %w: held for twelve hours", jobs.ErrFenced)
+			continue
+		}
+		changes = append(changes, change{r.handle, min(wholeSeconds(d), int(left/time.Second))})
+		changed = append(changed, i)
 	}
-	errs := q.change(ctx, changes)
+	for n, err := range q.change(ctx, changes) {
+		errs[changed[n]] = err
+	}
 	for _, err := range errs {
 		switch {
 		case err == nil:

@@ -72,17 +72,21 @@ func (q *Queue) sendBatch(ctx context.Context, batch []types.SendMessageBatchReq
 	}
 }
 
-// withoutGroups takes the groups off where the server does not want them; true: it
-// is worth another try.
+// withoutGroups takes the groups off where the server does not want them; true: there
+// were some, and it is worth another try.
 func (q *Queue) withoutGroups(batch []types.SendMessageBatchRequestEntry, complaint string) bool {
-	if !strings.Contains(complaint, "MessageGroupId") || q.fair.refused.Swap(true) {
+	if !strings.Contains(complaint, "MessageGroupId") {
 		return false
 	}
-	q.options.Log.Info("this server knows no fair queues: messages do not name their requester as group")
+	if !q.fair.refused.Swap(true) { // several batches may be told at the same time
+		q.options.Log.Info("this server knows no fair queues: messages do not name their requester as group")
+	}
+	had := false
 	for i := range batch {
+		had = had || batch[i].MessageGroupId != nil
 		batch[i].MessageGroupId = nil
 	}
-	return true
+	return had
 }
 
 // groupOf turns a requester into a group's name: up to 128 letters, digits and
