@@ -34,6 +34,13 @@ func TestPaused(t *testing.T) {
 	if n := d.Count("", ""); n != 0 {
 		t.Errorf("YouTube was asked %d times during the pause", n)
 	}
+	var queue string
+	if err := tryGet(s.base+"/api/v1/queue", &queue); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(queue, `"target":"source:youtube","text":"paused: youtube until `) || !strings.Contains(queue, `, because bot_check`) {
+		t.Errorf("the queue does not say that YouTube is paused, and why: %s", queue)
+	}
 	var all string
 	if err := tryGet(s.base+"/metrics", &all); err != nil {
 		t.Fatal(err)
