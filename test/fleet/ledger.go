@@ -63,6 +63,12 @@ type outcome struct {
 	accepted, ended, succeeded, failed, lost, copies int
 	slowest                                          time.Duration // until the last one had ended
 	operations                                       map[string]operation
+
+	wrong []string // what was promised and does not hold
+}
+
+func (o *outcome) bad(format string, args ...any) {
+	o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
 }
 
 // check waits until all that was accepted has ended and its event is out, and holds
@@ -72,13 +78,22 @@ type outcome struct {
 // provokes.
 func (l *ledger) check(tb testing.TB, api *process, n *news, within time.Duration, allowed ...string) outcome {
 	tb.Helper()
+	out := l.judge(tb.Context(), api, n, within, allowed...)
+	for _, wrong := range out.wrong {
+		tb.Error(wrong)
+	}
+	return out
+}
+
+// judge is check without a test that fails.
+func (l *ledger) judge(ctx context.Context, api *process, n *news, within time.Duration, allowed ...string) outcome {
 	begun := time.Now()
 	accepted := l.all()
 	out := outcome{accepted: len(accepted), operations: map[string]operation{}}
 	deadline := begun.Add(within)
 	for id := range accepted {
 		for {
-			o, err := api.operation(tb.Context(), id)
+			o, err := api.operation(ctx, id)
 			if err == nil && o.State != "waiting" && (n == nil || n.of(id) > 0) {
 				out.ended++
 				out.operations[id] = o
@@ -86,7 +101,7 @@ func (l *ledger) check(tb testing.TB, api *process, n *news, within time.Duratio
 			}
 			if time.Now().After(deadline) {
 				out.lost++
-				tb.Errorf("lost: operation %s (%s): %+v, %v", id, accepted[id], o, err)
+				out.bad("lost: operation %s (%s): %+v, %v", id, accepted[id], o, err)
 				break
 			}
 			<-time.After(50 * time.Millisecond)
@@ -105,18 +120,18 @@ func (l *ledger) check(tb testing.TB, api *process, n *news, within time.Duratio
 				out.failed++
 				continue
 			}
-			tb.Errorf("operation %s of %s %s: %s", id, accepted[id], o.State, code)
+			out.bad("operation %s of %s %s: %s", id, accepted[id], o.State, code)
 			continue
 		case o.File == nil:
-			tb.Errorf("operation %s succeeded without a file", id)
+			out.bad("operation %s succeeded without a file", id)
 			continue
 		}
 		out.succeeded++
 		if song, ok := files[o.File.Path]; ok && song != o.SongID {
-			tb.Errorf("%s is the file of %s and of %s", o.File.Path, song, o.SongID)
+			out.bad("%s is the file of %s and of %s", o.File.Path, song, o.SongID)
 		} else if !ok {
 			files[o.File.Path] = o.SongID
-			whole(tb, api, o)
+			whole(ctx, &out, api, o)
 		}
 	}
 	if n != nil {
@@ -124,57 +139,52 @@ func (l *ledger) check(tb testing.TB, api *process, n *news, within time.Duratio
 		out.copies = n.copies
 		for id, all := range n.events {
 			if _, ok := accepted[id]; ok && len(all) != 1 {
-				tb.Errorf("operation %s has %d different events", id, len(all))
+				out.bad("operation %s has %d different events", id, len(all))
 			}
 		}
 		for _, wrong := range n.differ {
-			tb.Error(wrong)
+			out.bad("%s", wrong)
 		}
 		n.mu.Unlock()
 	}
-	rest(tb, api)
+	rest(ctx, &out, api, within)
 	return out
 }
 
 // whole fetches a file and holds it against its record.
-func whole(tb testing.TB, api *process, o operation) {
-	tb.Helper()
-	a, err := call(tb.Context(), http.MethodGet, api.base+"/api/v1/songs/"+o.SongID+"/audio")
+func whole(ctx context.Context, out *outcome, api *process, o operation) {
+	a, err := call(ctx, http.MethodGet, api.base+"/api/v1/songs/"+o.SongID+"/audio")
 	if err != nil || a.status != http.StatusOK {
-		tb.Errorf("the file of %s: status %d, %v", o.SongID, a.status, err)
+		out.bad("the file of %s: status %d, %v", o.SongID, a.status, err)
 		return
 	}
 	sum := sha256.Sum256(a.body)
 	if int64(len(a.body)) != o.File.Bytes || hex.EncodeToString(sum[:]) != o.File.SHA256 {
-		tb.Errorf("the file of %s is not what its record says: %d bytes, %d said", o.SongID, len(a.body), o.File.Bytes)
+		out.bad("the file of %s is not what its record says: %d bytes, %d said", o.SongID, len(a.body), o.File.Bytes)
 	}
 	report, err := dca.Verify(bytes.NewReader(a.body), nil)
 	if err != nil || report.Frames != o.File.Frames {
-		tb.Errorf("the file of %s: %+v, %v; %d frames said", o.SongID, report, err, o.File.Frames)
+		out.bad("the file of %s: %+v, %v; %d frames said", o.SongID, report, err, o.File.Frames)
 	}
 }
 
 // rest waits until the records show nothing left to do.
-func rest(tb testing.TB, api *process) {
-	tb.Helper()
-	var last []byte
-	defer func() {
-		if tb.Failed() {
-			tb.Logf("the queue at last: %s", last)
-		}
-	}()
-	until(tb, 60*time.Second, "something is left to do", func() bool {
-		a, err := call(context.Background(), http.MethodGet, api.base+"/api/v1/queue")
-		if err != nil || a.status != http.StatusOK {
-			return false
-		}
-		last = a.body
+func rest(ctx context.Context, out *outcome, api *process, within time.Duration) {
+	for deadline := time.Now().Add(within); ; {
+		a, err := call(ctx, http.MethodGet, api.base+"/api/v1/queue")
 		var q struct {
 			Jobs    map[string]int64 `json:"jobs"`
 			Waiting int64            `json:"operations_waiting"`
 			Events  int64            `json:"events_pending"`
 		}
-		return json.Unmarshal(a.body, &q) == nil && q.Waiting == 0 && q.Events == 0 &&
-			q.Jobs["pending"]+q.Jobs["running"]+q.Jobs["retry"] == 0
-	})
+		if err == nil && a.status == http.StatusOK && json.Unmarshal(a.body, &q) == nil && q.Waiting == 0 && q.Events == 0 &&
+			q.Jobs["pending"]+q.Jobs["running"]+q.Jobs["retry"] == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			out.bad("something is left to do: %s, %v", a.body, err)
+			return
+		}
+		pause(50 * time.Millisecond)
+	}
 }
