@@ -34,6 +34,12 @@ func (s *storm) count(what string) {
 	s.counts[what]++
 }
 
+func (s *storm) counted(what string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[what]
+}
+
 // take removes a random worker from the fleet.
 func (s *storm) take() *process {
 	s.mu.Lock()
