@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -84,5 +86,6 @@ func (r *Runner) attempts() []*attempt {
 	for _, a := range r.running {
 		all = append(all, a)
 	}
+	slices.SortFunc(all, func(a, b *attempt) int { return strings.Compare(a.job.Key.ID, b.job.Key.ID) })
 	return all
 }

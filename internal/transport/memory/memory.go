@@ -5,6 +5,8 @@ package memory
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -115,7 +117,8 @@ func (q *Queue) take(limit int) (deliveries []jobs.Delivery, wait time.Duration,
 	}
 	now := q.now()
 	wait = time.Hour
-	for id, m := range q.messages {
+	for _, id := range slices.Sorted(maps.Keys(q.messages)) { // the oldest first, so that simulations repeat
+		m := q.messages[id]
 		if len(deliveries) >= limit {
 			break
 		}
