@@ -91,7 +91,7 @@ func (c *cli) importCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			raw, err := api.call(cmd.Context(), http.MethodPost, "/api/v1/quarantine/import", nil)
+			raw, err := api.call(cmd.Context(), http.MethodPost, "/api/v1/dead-letters/import", nil)
 			if err != nil {
 				return err
 			}

@@ -290,6 +290,7 @@ func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
+	var moment *time.ParseError
 	switch {
 	case errors.As(err, &tooLarge):
 		return errBodyTooLarge
@@ -306,6 +307,8 @@ func bodyError(err error) error {
 		return errBody.detailed(fmt.Sprintf("member %q can not be %s", kind.Field, kind.Value))
 	case strings.HasPrefix(err.Error(), "json: unknown field "):
 		return errBody.detailed(strings.TrimPrefix(err.Error(), "json: "))
+	case errors.As(err, &moment), strings.HasPrefix(err.Error(), "Time.UnmarshalJSON"):
+		return errBody.detailed("a time has to be one of RFC 3339")
 	}
 	return fmt.Errorf("read body: %w", err)
 }

@@ -37,7 +37,7 @@ func (h *Handler) deskRoutes(mux *chi.Mux) {
 	h.on(mux, http.MethodDelete, "/api/v1/pauses/{target}", h.operator(h.liftPause))
 
 	h.on(mux, http.MethodGet, "/api/v1/quarantine", h.operator(h.listQuarantine))
-	h.on(mux, http.MethodPost, "/api/v1/quarantine/import", h.operator(h.importLetters))
+	h.on(mux, http.MethodPost, "/api/v1/dead-letters/import", h.operator(h.importLetters))
 	h.on(mux, http.MethodGet, "/api/v1/quarantine/{id}", h.operator(h.getQuarantined))
 	h.on(mux, http.MethodPost, "/api/v1/quarantine/{id}/resend", h.operator(h.resend))
 	h.on(mux, http.MethodDelete, "/api/v1/quarantine/{id}", h.operator(h.dropQuarantined))

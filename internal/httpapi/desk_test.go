@@ -74,3 +74,15 @@ func fromHere(h http.Handler, target string) *httptest.ResponseRecorder {
 	r.RemoteAddr = "127.0.0.1:1"
 	return serve(h, r)
 }
+
+// A time that is none is the client's fault.
+func TestBadTimesInBodies(t *testing.T) {
+	t.Parallel()
+	h := handler(&fake{})
+	for _, until := range []string{`""`, `"tomorrow"`, `7`, `"2026-13-01T00:00:00Z"`} {
+		w := ask(h, http.MethodPut, "/api/v1/pauses/queue", `{"until":`+until+`}`, "Content-Type", "application/json")
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "invalid_body") {
+			t.Errorf("%s: %d %s", until, w.Code, w.Body)
+		}
+	}
+}

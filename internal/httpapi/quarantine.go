@@ -106,7 +106,7 @@ type importView struct {
 	Imported int `json:"imported"`
 }
 
-// importLetters is POST /api/v1/quarantine/import.
+// importLetters is POST /api/v1/dead-letters/import.
 func (h *Handler) importLetters(w *response, r *http.Request) error {
 	if h.Desk.Letters == nil {
 		return errNoLetters

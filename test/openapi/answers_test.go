@@ -244,7 +244,7 @@ func operations() map[string]operation {
 		"put /api/v1/pauses/{target}":         {good: "/api/v1/pauses/host:media", bad: "/api/v1/pauses/x", header: asJSON, body: `{"reason":"r","until":"2100-01-01T00:00:00Z"}`},
 		"delete /api/v1/pauses/{target}":      {good: "/api/v1/pauses/queue", bad: "/api/v1/pauses/x"},
 		"get /api/v1/quarantine":              {good: "/api/v1/quarantine?limit=1", bad: "/api/v1/quarantine?cursor=x"},
-		"post /api/v1/quarantine/import":      {good: "/api/v1/quarantine/import"},
+		"post /api/v1/dead-letters/import":    {good: "/api/v1/dead-letters/import"},
 		"get /api/v1/quarantine/{id}":         {good: "/api/v1/quarantine/x"},
 		"delete /api/v1/quarantine/{id}":      {good: "/api/v1/quarantine/x"},
 		"post /api/v1/quarantine/{id}/resend": {good: "/api/v1/quarantine/x/resend"},
@@ -383,7 +383,7 @@ func scenarios(name string, op operation) []scenario {
 	case "put /api/v1/pauses/{target}":
 		add("form", func(s *scenario) { s.header = []string{"Content-Type", "text/plain"} })
 		add("control characters", func(s *scenario) { s.target = "/api/v1/pauses/%00" })
-	case "post /api/v1/quarantine/import":
+	case "post /api/v1/dead-letters/import":
 		for _, err := range []error{errBug, jobs.ErrUnavailable} {
 			add("letters and "+err.Error(), func(s *scenario) { s.backend.letters, s.backend.err = true, err })
 		}
