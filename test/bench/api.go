@@ -39,16 +39,16 @@ func ownAPI(ctx context.Context, dir string, ready func(address string)) (err er
 		return err
 	}
 	intake := jobs.NewIntake(jobs.IntakeConfig{
-		Store: r.store, Notes: r.store, Bell: r.bell, Finisher: r.finisher, Resolver: links{}, Files: files,
+		Store: r.Store, Notes: r.Store, Bell: r.bell, Finisher: r.finisher, Resolver: links{}, Files: files,
 	})
-	operator := jobs.NewOperator(jobs.OperatorConfig{Store: r.store, Finisher: r.finisher, Bell: r.bell})
+	operator := jobs.NewOperator(jobs.OperatorConfig{Store: r.Store, Finisher: r.finisher, Bell: r.bell})
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	address := listener.Addr().String()
 	server := httpapi.NewServer(httpapi.New(httpapi.Config{
-		Intake: intake, Operator: operator, Records: r.store, Lists: r.store, Files: files, Depth: r.queue.Depth,
+		Intake: intake, Operator: operator, Records: r.Store, Lists: r.Store, Files: files, Depth: r.Queue.Depth,
 		PublicURL: "http://" + address,
 	}), address)
 	stopped := make(chan error, 1)

@@ -45,7 +45,7 @@ func Dispatch(ctx context.Context, dir string, waiting, ended int) (rate Rate, e
 	if waiting > 200_000 {
 		ring = 24 * time.Hour
 	}
-	if err := r.fill(ctx, waiting, ring); err != nil {
+	if err := r.fill(ctx, waiting, ring, ""); err != nil {
 		return rate, err
 	}
 	r.counted.expect(ended)

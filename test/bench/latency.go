@@ -22,7 +22,7 @@ func Latency(ctx context.Context, dir string, samples int) (took []time.Duration
 	started := make(starts, 1)
 	stop := r.work(started, 2)
 	defer stop()
-	intake := jobs.NewIntake(jobs.IntakeConfig{Store: r.counted, Notes: r.store, Bell: r.bell, Finisher: r.finisher})
+	intake := jobs.NewIntake(jobs.IntakeConfig{Store: r.counted, Notes: r.Store, Bell: r.bell, Finisher: r.finisher})
 	for range samples {
 		song := newSong()
 		r.counted.expect(1)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -16,18 +17,19 @@ import (
 	queuesqlite "github.com/butakero/butakero/internal/transport/sqlite"
 )
 
-// rig is the embedded engines in one folder and the use cases over them.
+// rig is engines and the use cases over them.
 type rig struct {
-	store    *storesqlite.Store
-	queue    *queuesqlite.Queue
+	Engines
 	bell     *jobs.Bell
 	finisher *jobs.Finisher
 	counted  *counted
 
 	stopHelpers context.CancelFunc
 	helping     sync.WaitGroup
+	closers     []io.Closer
 }
 
+// openRig opens the embedded engines in a folder.
 func openRig(ctx context.Context, dir string) (*rig, error) {
 	store, err := storesqlite.Open(ctx, filepath.Join(dir, "records.db"), storesqlite.Options{})
 	if err != nil {
@@ -37,20 +39,31 @@ func openRig(ctx context.Context, dir string) (*rig, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	r := &rig{store: store, queue: queue, counted: &counted{Store: store, reached: make(chan struct{}, 1)}}
-	r.bell = jobs.NewBell(queue, slog.New(slog.DiscardHandler))
-	r.finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: r.counted, Bell: r.bell})
+	r := newRig(ctx, Engines{Store: store, Queue: queue})
+	r.closers = []io.Closer{queue, store}
+	return r, nil
+}
+
+// newRig puts the use cases over engines that stay open when it is closed.
+func newRig(ctx context.Context, e Engines) *rig {
+	r := &rig{Engines: e, counted: &counted{Store: e.Store, reached: make(chan struct{}, 1)}}
+	r.bell = jobs.NewBell(e.Queue, slog.New(slog.DiscardHandler))
+	r.finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: r.counted, Events: e.Events, Bell: r.bell})
 	helpers, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopHelpers = stop
 	r.helping.Go(func() { r.bell.Run(helpers) })
 	r.helping.Go(func() { r.finisher.Run(helpers) })
-	return r, nil
+	return r
 }
 
 func (r *rig) close() error {
 	r.stopHelpers()
 	r.helping.Wait()
-	return errors.Join(r.queue.Close(), r.store.Close())
+	var all []error
+	for _, c := range r.closers {
+		all = append(all, c.Close())
+	}
+	return errors.Join(all...)
 }
 
 // work runs a worker until the returned function is called, which returns when
@@ -58,7 +71,7 @@ func (r *rig) close() error {
 func (r *rig) work(p jobs.Processor, slots int) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	runner := jobs.NewRunner(jobs.RunnerConfig{
-		Store: r.counted, Notes: r.store, Queue: r.queue, Finisher: r.finisher, Bell: r.bell, Processor: p, Slots: slots,
+		Store: r.counted, Notes: r.Store, Queue: r.Queue, Finisher: r.finisher, Bell: r.bell, Processor: p, Slots: slots,
 	})
 	reconciler := jobs.NewReconciler(jobs.ReconcilerConfig{Store: r.counted, Finisher: r.finisher, Bell: r.bell})
 	var working sync.WaitGroup
@@ -72,8 +85,9 @@ const fillBatch = 256
 
 // fill accepts n new songs, each with its operation, its job and its message, as
 // the intake would, many at a time. The reconciler looks at the jobs after ring,
-// and at the operations after four times as long.
-func (r *rig) fill(ctx context.Context, n int, ring time.Duration) error {
+// and at the operations after four times as long. The requester is in the messages
+// alone, and makes them longer.
+func (e Engines) fill(ctx context.Context, n int, ring time.Duration, requester string) error {
 	for n > 0 {
 		size := min(n, fillBatch)
 		n -= size
@@ -88,12 +102,12 @@ func (r *rig) fill(ctx context.Context, n int, ring time.Duration) error {
 				ID: id, Key: key, Text: "https://youtu.be/" + key.Song.ID, CreatedAt: now, DueAt: now.Add(4 * ring),
 			}}
 			ensures[i] = jobs.JobCommand{Kind: jobs.JobEnsure, Key: key, Now: now, DueAt: now.Add(ring)}
-			messages[i].Message = jobs.Message{Version: jobs.MessageVersion, Key: key.String(), Generation: 1}
+			messages[i].Message = message(key.Song, requester)
 		}
-		if _, err := r.store.ApplyOperations(ctx, puts); err != nil {
+		if _, err := e.Store.ApplyOperations(ctx, puts); err != nil {
 			return err
 		}
-		outs, err := r.store.ApplyJobs(ctx, ensures)
+		outs, err := e.Store.ApplyJobs(ctx, ensures)
 		if err != nil {
 			return err
 		}
@@ -102,7 +116,7 @@ func (r *rig) fill(ctx context.Context, n int, ring time.Duration) error {
 				return fmt.Errorf("fill: changed %v, %w", o.Changed, o.Err)
 			}
 		}
-		if err := r.queue.Send(ctx, messages); err != nil {
+		if err := e.Queue.Send(ctx, messages); err != nil {
 			return err
 		}
 	}
@@ -113,6 +127,7 @@ func (r *rig) fill(ctx context.Context, n int, ring time.Duration) error {
 // operation's life.
 type counted struct {
 	jobs.Store
+	calls     atomic.Int64 // of the port
 	announced atomic.Int64
 	target    atomic.Int64
 	reached   chan struct{}
@@ -132,6 +147,7 @@ func (c *counted) wait(ctx context.Context) error {
 
 // ApplyOperations implements jobs.Store.
 func (c *counted) ApplyOperations(ctx context.Context, commands []jobs.OperationCommand) ([]jobs.OperationOutcome, error) {
+	c.calls.Add(1)
 	outs, err := c.Store.ApplyOperations(ctx, commands)
 	n := int64(0)
 	for i := range outs {
@@ -147,6 +163,30 @@ func (c *counted) ApplyOperations(ctx context.Context, commands []jobs.Operation
 		c.reached <- struct{}{}
 	}
 	return outs, err
+}
+
+// ApplyJobs implements jobs.Store.
+func (c *counted) ApplyJobs(ctx context.Context, commands []jobs.JobCommand) ([]jobs.JobOutcome, error) {
+	c.calls.Add(1)
+	return c.Store.ApplyJobs(ctx, commands)
+}
+
+// Job implements jobs.Store.
+func (c *counted) Job(ctx context.Context, key jobs.Key) (jobs.Job, error) {
+	c.calls.Add(1)
+	return c.Store.Job(ctx, key)
+}
+
+// OperationsOf implements jobs.Store.
+func (c *counted) OperationsOf(ctx context.Context, key jobs.Key, state jobs.OperationState, after string, limit int) ([]jobs.Operation, error) {
+	c.calls.Add(1)
+	return c.Store.OperationsOf(ctx, key, state, after, limit)
+}
+
+// Due implements jobs.Store.
+func (c *counted) Due(ctx context.Context, now time.Time, limit int) (jobs.Due, error) {
+	c.calls.Add(1)
+	return c.Store.Due(ctx, now, limit)
 }
 
 func entropy() (e [8]byte) { _, _ = rand.Read(e[:]); return e }
