@@ -59,11 +59,13 @@ folder=$(dirname -- "$output")
 [ ! -d "$output" ] || fail "$output is a folder"
 
 # Everything that is not finished lies in one private folder, which goes on any end.
-work=$(mktemp -d -- "$folder/.yt-cookies-XXXXXX") || fail "no room beside $output"
+# Its name is known before it is made, so that no moment is without an owner.
+work="$folder/.yt-cookies-$$-$RANDOM$RANDOM"
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+mkdir -- "$work" || fail "no room beside $output"
 
 if [ -z "$input" ]; then
   command -v yt-dlp >/dev/null || fail 'yt-dlp is needed to read a browser; or name an exported cookies.txt (see --help)'
