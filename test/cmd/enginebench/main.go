@@ -3,7 +3,7 @@
 // brokers in the same run, and what an idle worker asks of each engine. It prints
 // Markdown.
 //
-//	enginebench [-strict] [-runs 3] [-jobs 12000] [-only WORDS] [-idle] [-dir DIR] [-cpuprofile FILE]
+//	enginebench [-strict] [-runs 3] [-jobs 12000] [-only REGEXP] [-idle] [-dir DIR] [-cpuprofile FILE]
 //
 // The servers are those that the environment names (package servers); what it does not
 // name is started for the run. Files:
@@ -42,10 +42,10 @@ func main() {
 	var o options
 	flags := flag.NewFlagSet("enginebench", flag.ExitOnError)
 	flags.IntVar(&o.runs, "runs", 3, "repeats; medians count")
-	flags.IntVar(&o.jobs, "jobs", 12_000, "size of a run: how many jobs the quicker mixes end; others end a share of it")
-	flags.StringVar(&o.only, "only", "", "only contenders whose name has one of these words (comma list), for a look at one; no goals")
+	flags.IntVar(&o.jobs, "jobs", 6_000, "size of a run: how many jobs the quicker mixes end; others end a share of it")
+	flags.StringVar(&o.only, "only", "", "only contenders whose names this regular expression finds; no goals then")
 	flags.StringVar(&o.dir, "dir", "", "folder for the SQLite files; the system's temporary one")
-	flags.DurationVar(&o.idleFor, "idle-for", 25*time.Second, "how long idle workers are listened to; 0: leave them out")
+	flags.DurationVar(&o.idleFor, "idle-for", 40*time.Second, "how long idle workers are listened to; 0: leave them out")
 	idle := flags.Bool("idle", false, "only what idle workers ask for")
 	strict := flags.Bool("strict", false, "exit 1 if a goal is missed")
 	profile := flags.String("cpuprofile", "", "file for a CPU profile of all runs")
@@ -106,7 +106,10 @@ func run(ctx context.Context, o options, idleOnly bool) (met bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	all := chosen(contenders(p), o.only)
+	all, err := chosen(contenders(p), o.only)
+	if err != nil {
+		return false, err
+	}
 	took, err := compete(ctx, all, o)
 	if err != nil {
 		return false, err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/butakero/butakero/test/bench"
@@ -70,17 +70,18 @@ func contenders(p *places) []contender {
 	}
 }
 
-// chosen are the contenders whose names have one of the words.
-func chosen(all []contender, words string) (some []contender) {
+// chosen are the contenders whose names an expression finds, in any case.
+func chosen(all []contender, expression string) (some []contender, err error) {
+	match, err := regexp.Compile("(?i)" + expression)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range all {
-		for word := range strings.SplitSeq(words, ",") {
-			if strings.Contains(strings.ToLower(c.name), strings.ToLower(word)) {
-				some = append(some, c)
-				break
-			}
+		if match.MatchString(c.name) {
+			some = append(some, c)
 		}
 	}
-	return some
+	return some, nil
 }
 
 // results are what was measured, by contender and work.

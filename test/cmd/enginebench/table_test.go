@@ -86,10 +86,13 @@ func TestThousands(t *testing.T) {
 func TestChosen(t *testing.T) {
 	t.Parallel()
 	all := []contender{{name: kafkaChannel}, {name: kafkaMongo}, {name: sqsMongo}}
-	for words, want := range map[string]int{"": 3, "mongo": 2, "kafka": 2, "sqs,channel": 2, "nobody": 0} {
-		if got := chosen(all, words); len(got) != want {
-			t.Errorf("%q: %d, want %d", words, len(got), want)
+	for words, want := range map[string]int{"": 3, "mongo": 2, "kafka": 2, "sqs|channel$": 2, "nobody": 0} {
+		if got, err := chosen(all, words); len(got) != want || err != nil {
+			t.Errorf("%q: %d, want %d; %v", words, len(got), want, err)
 		}
+	}
+	if _, err := chosen(all, "("); err == nil {
+		t.Error("an expression that is none")
 	}
 }
 
