@@ -7,6 +7,7 @@
 #   setup.sh ffmpeg   ffmpeg alone
 #   setup.sh opus     opus-tools alone
 #   setup.sh ytdlp    yt-dlp alone, with its JavaScript runtime
+#   setup.sh PART     a part of setup.d alone
 #   setup.sh servers  what the real engines run on: java, maven, npm, python3, libcurl4
 # BUTAKERO_TEST_CACHE is the cache (default: butakero below XDG_CACHE_HOME or ~/.cache).
 set -uo pipefail
@@ -169,11 +170,20 @@ servers() {
   locked debian "${lacking[@]}" && has_servers
 }
 
+# Each file of setup.d installs what one part of the tests needs: it defines functions
+# like the ones above and adds to parts a line "function description" for each.
+parts=()
+for part in scripts/setup.d/*.sh; do
+  # shellcheck source=/dev/null # one of several
+  [ -e "$part" ] && . "$part"
+done
+
 want() {
   "$1" || missing+=("$2")
 }
 
 main() {
+  local part known=
   case ${1:-all} in
     ffmpeg) want ffmpeg ffmpeg ;;
     opus) want opus opus-tools ;;
@@ -190,10 +200,18 @@ main() {
       want ytdlp "yt-dlp $ytdlp_version"
       want servers "java, maven, npm, python3 and libcurl4"
       want corpus "the corpus of music"
+      for part in "${parts[@]}"; do want "${part%% *}" "${part#* }"; done
       ;;
     *)
-      say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp, servers)"
-      return 2
+      for part in "${parts[@]}"; do
+        [ "${part%% *}" = "$1" ] || continue
+        want "$1" "${part#* }"
+        known=yes
+      done
+      [ "$known" ] || {
+        say "unknown part $1 (all, lint, ffmpeg, opus, ytdlp, servers${parts:+, of setup.d: ${parts[*]%% *}})"
+        return 2
+      }
       ;;
   esac
   if [ ${#missing[@]} -gt 0 ]; then
