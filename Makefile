@@ -38,6 +38,7 @@ lint: ## run the linters over both modules
 bench: ## measure, print the table of ratios and write it to docs/benchmarks.md
 	@test -f scripts/bench.sh || { echo 'make bench: not there yet, see CHANGELOG.md' >&2; exit 1; }
 	@bash scripts/setup.sh ffmpeg
+	@bash scripts/setup.sh servers
 	@bash scripts/bench.sh
 
 .PHONY: chaos

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures, prints the tables and writes them to docs/benchmarks.md. Figures of
 # one run stand beside each other; compare ratios, not machines. DISPATCH_FLAGS
-# (such as "-runs 1 -waiting 0") shortens the second part.
+# (such as "-runs 1 -waiting 0") and ENGINE_FLAGS ("-runs 1 -idle-for 0") shorten the
+# second and third part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,5 +24,10 @@ trap 'rm -f "$out"' EXIT
   echo
   # shellcheck disable=SC2086 # flags are words
   go -C test run ./cmd/dispatchbench ${DISPATCH_FLAGS:-}
+  echo
+  echo "## Dispatch on the distributed engines"
+  echo
+  # shellcheck disable=SC2086 # flags are words
+  go -C test run ./cmd/enginebench ${ENGINE_FLAGS:-}
 } | tee "$out"
 cp "$out" docs/benchmarks.md

@@ -180,8 +180,13 @@ func (r *Runner) Run(intake, work context.Context) {
 	loops.Wait()
 }
 
-// receiveBatch bounds the messages that are claimed in one call.
-const receiveBatch = 256
+// receiveBatch bounds the messages that are claimed in one call; claimLoops the
+// calls that are on their way at a time: while one batch is claimed, the next is
+// received.
+const (
+	receiveBatch = 256
+	claimLoops   = 2
+)
 
 // receive takes messages as long as there are free slots; there is no buffer
 // between the queue and the slots.
@@ -192,6 +197,9 @@ func (r *Runner) receive(intake, attempts context.Context) {
 	var keeping sync.WaitGroup
 	keeping.Go(func() { gate.keep(intake) })
 	defer keeping.Wait()
+	claiming := make(chan struct{}, claimLoops)
+	var claims sync.WaitGroup
+	defer claims.Wait()
 	wait := time.Duration(0)
 	for intake.Err() == nil {
 		if wait > 0 && !sleep(intake, wait) {
@@ -206,13 +214,19 @@ func (r *Runner) receive(intake, attempts context.Context) {
 			continue
 		}
 		deliveries, err := r.Queue.Receive(open, free)
-		// What was received is looked after even if intake has ended meanwhile.
-		used := 0
-		if len(deliveries) > 0 {
-			used = r.take(context.WithoutCancel(intake), attempts, deliveries)
-		}
-		for range free - used {
+		for range free - len(deliveries) {
 			<-r.slots
+		}
+		if len(deliveries) > 0 {
+			claiming <- struct{}{}
+			claims.Go(func() {
+				// What was received is looked after even if intake has ended meanwhile.
+				used := r.take(context.WithoutCancel(intake), attempts, deliveries)
+				for range len(deliveries) - used {
+					<-r.slots
+				}
+				<-claiming
+			})
 		}
 		switch {
 		case err != nil && open.Err() == nil:
@@ -356,6 +370,9 @@ func (r *Runner) start(attempts context.Context, j Job, d Delivery, now time.Tim
 			f.err = stopped(context.Cause(ctx), f.err)
 		}
 		stop(nil)
+		// The slot is free for the next song while this one is settled; what waits to
+		// be settled is bounded by the channel, and by what claims need: the store.
 		r.ended <- f
+		<-r.slots
 	}()
 }

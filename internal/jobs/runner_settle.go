@@ -30,9 +30,6 @@ func (r *Runner) settleLoop() {
 			}
 		}
 		r.settleBatch(batch)
-		for range batch {
-			<-r.slots
-		}
 	}
 }
 

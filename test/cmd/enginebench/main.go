@@ -42,7 +42,7 @@ func main() {
 	var o options
 	flags := flag.NewFlagSet("enginebench", flag.ExitOnError)
 	flags.IntVar(&o.runs, "runs", 3, "repeats; medians count")
-	flags.IntVar(&o.jobs, "jobs", 6_000, "size of a run: how many jobs the quicker mixes end; others end a share of it")
+	flags.IntVar(&o.jobs, "jobs", 12_000, "size of a run: how many jobs the quicker mixes end; others end a share of it")
 	flags.StringVar(&o.only, "only", "", "only contenders whose names this regular expression finds; no goals then")
 	flags.StringVar(&o.dir, "dir", "", "folder for the SQLite files; the system's temporary one")
 	flags.DurationVar(&o.idleFor, "idle-for", 40*time.Second, "how long idle workers are listened to; 0: leave them out")
@@ -132,9 +132,9 @@ func run(ctx context.Context, o options, idleOnly bool) (met bool, err error) {
 			return false, err
 		}
 	}
-	n := reached(verdicts)
-	fmt.Printf("\nengines bench: %d of %d goals met\n", n, len(verdicts))
-	return n == len(verdicts), nil
+	n, of := reached(verdicts)
+	fmt.Printf("\nengines bench: %d of %d goals met\n", n, of)
+	return n == of, nil
 }
 
 const explanation = `
@@ -147,5 +147,7 @@ SQS is ElasticMQ, emulators, so those figures say nothing about AWS but how much
 of it. The others keep no record and publish nothing; they acknowledge after the work, and
 Kafka's offsets are committed once a second by all. CPU and allocations are those of the
 client process; calls are the worker's of its store's interface, requests those that went
-over the network to the store and to SQS.
+over the network to the store and to SQS. dynalite answers about 1,000 requests a second,
+one at a time, and a job takes six: that is its limit, so no goal is set there. Watermill's
+Router works on a message of each partition at a time, its channel on one.
 `
