@@ -3,7 +3,8 @@
 # kubectl, kwok for nodes without machines, KEDA, and the definitions of the operators.
 # It takes half an hour the first time and 2 GB, so "all" leaves it out:
 #   setup.sh kube
-# It lies in kube/ of the cache: bin/ the programs, crds/ the definitions.
+# It lies in kube/ of the cache: bin/ the programs, crds/ the definitions, stages/ how
+# kwok's nodes and pods get on.
 
 kubernetes_version=v1.34.2
 kubernetes_staging=v0.34.2 # the version of the modules below staging/ in that release
@@ -103,7 +104,13 @@ kube_done() {
 }
 
 kube_kwok() {
-  local stage log="$cache/kube/kwok.log"
+  local stage from log="$cache/kube/kwok.log"
+  if [ ! -e "$cache/kube/stages/.done-$kwok_version" ]; then # how nodes and pods get on
+    from=$(kube_source sigs.k8s.io/kwok "$kwok_version") || return 1
+    rm -rf "$cache/kube/stages" && mkdir "$cache/kube/stages" &&
+      cp "$from"/kustomize/stage/{node/fast/node-initialize,node/heartbeat/node-heartbeat,pod/fast/pod-ready,pod/fast/pod-complete,pod/fast/pod-delete}.yaml "$cache/kube/stages/" &&
+      chmod u+w "$cache/kube/stages"/* && touch "$cache/kube/stages/.done-$kwok_version" || return 1
+  fi
   kube_has "$kwok_version" kwok && return
   say "building kwok $kwok_version"
   stage=$(mktemp -d "$cache/kube/stage-XXXXXX") || return 1
