@@ -1,5 +1,7 @@
 // Command worker runs a worker of Butakero.
 // All settings come from the environment; see "butakero config check".
+// "worker health" asks the one that runs here whether it is ready, "worker health live"
+// whether it answers at all, "worker version" says which one this is.
 package main
 
 import (
@@ -9,8 +11,11 @@ import (
 	"github.com/butakero/butakero/internal/app"
 )
 
+// release is stamped by the build: -ldflags "-X main.release=v1.2.3".
+var release = ""
+
 func main() {
 	envFile := flag.String("env-file", "", "read settings from this file where the environment is silent")
 	flag.Parse()
-	os.Exit(app.Main(app.RoleWorker, *envFile, nil))
+	os.Exit(app.Command(app.RoleWorker, release, *envFile, flag.Args()))
 }

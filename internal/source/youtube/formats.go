@@ -1,3 +1,5 @@
+//go:build !apionly
+
 package youtube
 
 import (
@@ -79,11 +81,4 @@ func formatDuration(f *kkdai.Format, announced time.Duration) time.Duration {
 		return announced
 	}
 	return d
-}
-
-// isContainer tells whether media of this type can begin with head.
-func isContainer(head []byte) bool {
-	return strings.HasPrefix(string(head), "\x1a\x45\xdf\xa3") || // EBML: WebM
-		len(head) >= 8 && string(head[4:8]) == "ftyp" || // MP4
-		strings.HasPrefix(string(head), "OggS") || strings.HasPrefix(string(head), "ID3")
 }

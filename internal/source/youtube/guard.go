@@ -187,3 +187,22 @@ func publicOnly(resolved string) error {
 	}
 	return nil
 }
+
+// redirects bounds how far an answer may lead.
+func redirects(_ *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("too many redirects")
+	}
+	return nil
+}
+
+// transportError is the verdict on a request that got no answer.
+func transportError(clean *redactor, err error) error {
+	if e := asError(err); e != nil {
+		return e
+	}
+	if errors.Is(err, errForbiddenHost) {
+		return fail(CodeUpstream, fmt.Errorf("a link or redirect was not followed: %w", clean.err(err)))
+	}
+	return fail(CodeNetwork, clean.err(err))
+}

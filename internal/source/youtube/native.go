@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -171,56 +169,6 @@ func (n *native) resolve(ctx context.Context, id string, identity Identity) (fou
 	}
 }
 
-func (n *native) call(ctx context.Context, id string, identity Identity) (found, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, playerTimeout, fail(CodeNetwork, errors.New("the player call took too long")))
-	defer cancel()
-	p := &player{
-		ctx: ctx, id: id, identity: identity, limit: n.MaxDuration, out: n.guard, clean: n.clean, visitors: &n.visitors, now: n.now,
-	}
-	client, video, err := p.video()
-	if err != nil {
-		return found{}, err
-	}
-	format := chooseFormat(video.Formats, drcLinks(p.answer.Streaming.Adaptive))
-	if format == nil {
-		return found{}, fail(CodeNoAudio, fmt.Errorf("none of the %d formats is audio with a link", len(video.Formats)))
-	}
-	link := format.URL
-	if link == "" {
-		if link, err = decipher(func() (string, error) { return client.GetStreamURLContext(ctx, video, format) }); err != nil {
-			return found{}, fail(CodeNoAudio, fmt.Errorf("decipher the link: %w", n.clean.err(err)))
-		}
-	}
-	u, err := url.Parse(link)
-	if err != nil || u.Host == "" {
-		return found{}, fail(CodeUpstream, errors.New("the media link can not be read"))
-	}
-	if n.MaxBytes > 0 && format.ContentLength > n.MaxBytes {
-		return found{}, fail(CodeTooLarge, fmt.Errorf("%d bytes", format.ContentLength))
-	}
-	thumbnail, _, _ := strings.Cut(p.answer.thumbnail(), "?") // the rest is a signature
-	return found{
-		track: track{
-			url: link, itag: format.ItagNo, size: max(format.ContentLength, 0), modified: format.LastModified, fresh: true, identity: identity,
-		},
-		duration: formatDuration(format, p.answer.duration()),
-		info: jobs.SongInfo{
-			Title: video.Title, Artist: video.Author, URL: watchURL(id), Thumbnail: thumbnail, Duration: p.answer.duration(),
-		},
-		host: u.Hostname(),
-	}, nil
-}
-
-// decipher survives what the library does with scripts that it does not know.
-func decipher(f func() (string, error)) (link string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("the player's script upsets the library")
-		}
-	}()
-	return f()
-}
-
 func watchURL(id string) string { return "https://www.youtube.com/watch?v=" + id }
 
 // worse keeps the error that says more about why nothing worked.
@@ -251,4 +199,11 @@ func rank(err error) int {
 
 func newMediaClient(g *guard) *http.Client {
 	return &http.Client{Transport: g, CheckRedirect: redirects}
+}
+
+// isContainer tells whether media of this type can begin with head.
+func isContainer(head []byte) bool {
+	return strings.HasPrefix(string(head), "\x1a\x45\xdf\xa3") || // EBML: WebM
+		len(head) >= 8 && string(head[4:8]) == "ftyp" || // MP4
+		strings.HasPrefix(string(head), "OggS") || strings.HasPrefix(string(head), "ID3")
 }

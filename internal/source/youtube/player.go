@@ -1,3 +1,5 @@
+//go:build !apionly
+
 package youtube
 
 import (
@@ -88,25 +90,6 @@ func (p *player) unread(err error) error {
 		return fail(CodeNoAudio, errors.New("there are no formats in the answer"))
 	}
 	return fail(CodeUpstream, p.clean.err(err))
-}
-
-// redirects bounds how far an answer may lead.
-func redirects(_ *http.Request, via []*http.Request) error {
-	if len(via) >= 5 {
-		return errors.New("too many redirects")
-	}
-	return nil
-}
-
-// transportError is the verdict on a request that got no answer.
-func transportError(clean *redactor, err error) error {
-	if e := asError(err); e != nil {
-		return e
-	}
-	if errors.Is(err, errForbiddenHost) {
-		return fail(CodeUpstream, fmt.Errorf("a link or redirect was not followed: %w", clean.err(err)))
-	}
-	return fail(CodeNetwork, clean.err(err))
 }
 
 // RoundTrip implements http.RoundTripper.
