@@ -69,7 +69,9 @@ pick() {
     [[ " ${all[*]} " == *" $name "* ]] || usage "there is no component $name: ${all[*]}"
   done
   for one in "${selected[@]}"; do
-    if [[ " ${wanted[*]} " == *" $one "* ]] && [ "$1" = --only ] || [[ " ${wanted[*]} " != *" $one "* ]] && [ "$1" = --skip ]; then
+    name=--skip # is one that is not in the list kept
+    [[ " ${wanted[*]} " != *" $one "* ]] || name=--only
+    if [ "$1" = "$name" ]; then
       keep+=("$one")
     else
       left_out+=("$one")
@@ -186,7 +188,7 @@ apply() {
     if [ -z "$dry_run" ]; then
       k apply -f "$file" | sed 's/^/  /'
     elif out=$(k apply --dry-run=server -f "$file" 2>&1); then
-      printf '  would be: %s\n' "${out//$'\n'/$'\n  would be: '}"
+      printf '  would be: %s\n' "${out//$'\n'/$'\n'  would be: }"
     else
       grep -qE 'no matches for kind|namespaces "[^"]*" not found' <<<"$out" || die "$file: $out"
       printf '  would be applied, can not be checked yet: %s\n' "$file"
@@ -194,14 +196,15 @@ apply() {
   done
 }
 
-# secret NAMESPACE NAME KEY makes a secret of one value, from the standard input.
-secret() {
+# copy_key KEY NAMESPACE NAME makes a secret of one value, password, of backend-secret's.
+copy_key() {
+  local value
   if [ -n "$dry_run" ]; then
-    cat >/dev/null
-    echo "  would be: secret $2 in $1"
+    echo "  would be: secret $3 in $2"
     return
   fi
-  k create secret generic "$2" -n "$1" --from-file="$3=/dev/stdin" --dry-run=client -o yaml | k apply -f - | sed 's/^/  /'
+  value=$(secret_key backend backend-secret "$1") && [ -n "$value" ] || die "backend-secret has no $1"
+  printf %s "$value" | k create secret generic "$3" -n "$2" --from-file=password=/dev/stdin --dry-run=client -o yaml | k apply -f - | sed 's/^/  /'
 }
 
 # add_key KEY adds a value, from the standard input, to backend-secret. No value is ever
@@ -301,7 +304,7 @@ install_cert_manager() {
 
 install_mongodb() {
   chart mongodb-operator mongodb community-operator https://mongodb.github.io/helm-charts "$mongodb_operator_version" --values "$files/values/mongodb-operator.yaml" || return 0
-  secret_key backend backend-secret MONGO_PASSWORD | secret mongodb mongodb-backend-password password
+  copy_key MONGO_PASSWORD mongodb mongodb-backend-password
   apply "$files"/mongodb/*.yaml
   await -n mongodb --for condition=Ready certificate/mongodb
   await -n mongodb --for jsonpath='{.status.phase}'=Running mongodbcommunity/mongodb
@@ -309,7 +312,7 @@ install_mongodb() {
 
 install_kafka() {
   chart strimzi kafka strimzi-kafka-operator https://strimzi.io/charts "$strimzi_version" --values "$files/values/strimzi.yaml" || return 0
-  secret_key backend backend-secret BUTAKERO_KAFKA_SASL_PASSWORD | secret kafka backend-password password
+  copy_key BUTAKERO_KAFKA_SASL_PASSWORD kafka backend-password
   apply "$files"/kafka/*.yaml
   await -n kafka --for condition=Ready certificate/kafka
   await -n kafka --for condition=Ready kafka/butakero

@@ -7,10 +7,7 @@ import (
 	"testing"
 
 	"github.com/butakero/butakero/test/kube/plane"
-	"github.com/butakero/butakero/test/servers/servers"
 )
-
-func TestMain(m *testing.M) { servers.Main(m) }
 
 func TestPlane(t *testing.T) {
 	p := plane.Start(t)

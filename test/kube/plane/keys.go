@@ -31,16 +31,36 @@ func makeKeys(folder string) (*keys, error) {
 	if err := k.certificate("ca", &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}); err != nil {
 		return nil, err
 	}
-	names := []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
-	for name, usage := range map[string]x509.ExtKeyUsage{"server": x509.ExtKeyUsageServerAuth, "front": x509.ExtKeyUsageClientAuth} {
-		if err := k.certificate(name, &x509.Certificate{
-			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{usage},
-			DNSNames: names, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		}); err != nil {
+	for _, name := range []string{"server", "front"} {
+		if err := k.signed(name); err != nil {
 			return nil, err
 		}
 	}
 	return k, k.certificate("accounts", &x509.Certificate{})
+}
+
+// signed makes a certificate for a server or client on this machine.
+func (k *keys) signed(name string) error {
+	return k.certificate(name, &x509.Certificate{
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames:    []string{"localhost", "keda-metrics-apiserver.keda.svc", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
+}
+
+// pair fills a folder as a mounted secret of kind tls is.
+func (k *keys) pair(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(filepath.Join(k.folder, "ca.crt"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), ca, 0o600); err != nil {
+		return err
+	}
+	return k.signed(filepath.Join(filepath.Base(folder), "tls"))
 }
 
 // certificate writes name.crt and name.key.
