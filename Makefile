@@ -11,7 +11,7 @@ DEMO_DIR ?=
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: ## make songs with no account, key or network, and verify them (DEMO_DIR=folder keeps them there)
@@ -71,6 +71,10 @@ soak: ## chaos for an hour
 	@bash scripts/setup.sh ffmpeg
 	@bash scripts/setup.sh servers
 	@CHAOS_SECONDS=3600 go -C test run ./servers run -- go test -count=1 -timeout 3h -run 'TestChaos' -v ./fleet | grep -v '^=== '
+
+.PHONY: deploy-check
+deploy-check: ## every check of the deployment: real control plane, KEDA, images, compose, Terraform
+	@bash scripts/deploy-check.sh
 
 .PHONY: setup
 setup: ## install what the tests need (ffmpeg, opus-tools, linters, music), outside the checkout
