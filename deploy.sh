@@ -24,6 +24,7 @@
 # Ends with 0; 1 when something failed; 2 when it was called wrongly; 3 when something
 # that was asked for could not be run, which is named (NOT RUN).
 set -euo pipefail
+from=$PWD
 cd "$(dirname "$0")"
 
 # Versions of the charts. Kafka is what this Strimzi brings.
@@ -81,14 +82,17 @@ pick() {
   selected=("${keep[@]}")
 }
 
+# path NAME is a file as whoever called sees it.
+path() { case $1 in /*) printf %s "$1" ;; *) printf '%s/%s' "$from" "$1" ;; esac }
+
 while [ $# -gt 0 ]; do
   case $1 in
     --only | --skip | --values | --charts | --context | --timeout) [ $# -gt 1 ] && [ -n "$2" ] || usage "$1 needs a value" ;;
   esac
   case $1 in
     --only | --skip) pick "$1" "$2" && shift ;;
-    --values) values+=(--values "$2") && shift ;;
-    --charts) charts=$2 && shift ;;
+    --values) values+=(--values "$(path "$2")") && shift ;;
+    --charts) charts=$(path "$2") && shift ;;
     --context) kube+=(--context "$2") helm+=(--kube-context "$2") && shift ;;
     --timeout) timeout=$2 && shift ;;
     --dry-run) dry_run=yes ;;
@@ -136,11 +140,12 @@ check_cluster() {
   [ "${major:-0}" -gt 1 ] || [ "${minor:-0}" -ge 24 ] || problems+=("the cluster has Kubernetes $major.$minor: 1.24 or later")
 }
 
-# may VERB RESOURCE [NAMESPACE] asks the cluster whether we have a right.
+# may VERB RESOURCE[/PART] [NAMESPACE] asks the cluster whether we have a right.
 may() {
-  local where=(-A) words="$1 $2"
-  [ $# -lt 3 ] || where=(-n "$3") words+=" in $3"
-  k auth can-i "$1" "$2" "${where[@]}" >/dev/null 2>&1 || problems+=("no right to $words")
+  local what=("${2%%/*}") words="$1 $2"
+  [ "$2" = "${2%%/*}" ] || what+=("--subresource=${2#*/}")
+  if [ $# -lt 3 ]; then what+=(-A); else what+=(-n "$3") words+=" in $3"; fi
+  k auth can-i "$1" "${what[@]}" >/dev/null 2>&1 || problems+=("no right to $words")
 }
 
 check_rights() {
@@ -161,7 +166,7 @@ check_rights() {
 has() { k get "$@" >/dev/null 2>&1; }
 
 # secret_key NAMESPACE NAME KEY prints one value of a secret.
-secret_key() { k get secret "$2" -n "$1" -o "go-template={{with index .data \"$3\"}}{{.}}{{end}}" 2>/dev/null | base64 -d; }
+secret_key() { k get secret "$2" -n "$1" -o "jsonpath={.data.$3}" 2>/dev/null | base64 -d; }
 
 check_secrets() {
   wants backend || wants mongodb || wants kafka || return 0
@@ -173,6 +178,15 @@ check_secrets() {
   elif ! has secret backend-secret -n backend && [ -z "$demo${YOUTUBE_API_KEY:-}" ]; then
     problems+=("there is no Secret backend-secret in namespace backend: cp $files/secret.example.yaml $files/secret.yaml and fill it in, or export YOUTUBE_API_KEY, or use --demo")
   fi
+}
+
+# check_user has the user of backend-secret be the one that MongoDB is told to have.
+check_user() {
+  local user
+  wants mongodb || return 0
+  user=$(secret_key backend backend-secret MONGO_USER)
+  [ -z "$user" ] || grep -q "name: $user\$" "$files/mongodb/2-replicaset.yaml" ||
+    die "MONGO_USER of backend-secret is not the user in $files/mongodb/2-replicaset.yaml: they have to be the same"
 }
 
 stop_at_problems() {
@@ -396,7 +410,7 @@ verify_backend() {
 verify_all() {
   local one bad
   for one in "${selected[@]}"; do
-    bad=$(k get pods -n "$one" --no-headers 2>/dev/null | awk '{split($2, n, "/")} $3 != "Completed" && (n[1] != n[2] || $3 != "Running") {print $1 " (" $3 ")"}')
+    bad=$(k get pods -n "$one" --no-headers 2>/dev/null | awk '{split($2, n, "/")} $3 != "Completed" && $3 != "Terminating" && (n[1] != n[2] || $3 != "Running") {print $1 " (" $3 ")"}')
     [ -z "$bad" ] || die "pods in $one that are not well: ${bad//$'\n'/, }"
     echo "  $one: $(k get pods -n "$one" --no-headers 2>/dev/null | wc -l) pods, all well"
   done
@@ -482,6 +496,7 @@ main() {
     wants backend || apply "$files/namespaces/backend.yaml"
     say "secrets"
     backend_secret
+    check_user
   fi
   for one in "${selected[@]}"; do
     say "$one"
