@@ -76,6 +76,7 @@ type KafkaConfig struct {
 	CAFile, CertFile, KeyFile     string
 	SASLMechanism, User, Password string
 	Partitions, Replicas          int // of topics that are made; 0 replicas: the brokers' default
+	Session                       time.Duration
 }
 
 // AWSConfig names what lies at AWS. Endpoints come from the SDK's own settings.

@@ -205,7 +205,7 @@ func kafkaOptions(c *Config, log *slog.Logger) kafka.Options {
 		Brokers: k.Brokers, JobsTopic: k.JobsTopic, Group: k.Group,
 		TLS:             kafka.TLS{Enable: k.TLS, CAFile: k.CAFile, CertFile: k.CertFile, KeyFile: k.KeyFile},
 		SASL:            kafka.SASL{Mechanism: k.SASLMechanism, User: k.User, Password: k.Password},
-		CreateResources: c.AWS.CreateResources, Partitions: k.Partitions, ReplicationFactor: k.Replicas, Log: log,
+		CreateResources: c.AWS.CreateResources, Partitions: k.Partitions, ReplicationFactor: k.Replicas, Session: k.Session, Log: log,
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *System) serve(intake, work context.Context, listener net.Listener, role
 	)
 	if role.API {
 		api := s.api(address)
-		handler, stopStreams = api, api.StopStreams
+		handler, stopStreams = instrumentHandler(api), api.StopStreams
 	} else {
 		handler = s.workerHandler()
 	}

@@ -97,6 +97,7 @@ var settings = []setting{
 	{name: "KAFKA_TOPIC", preset: "notification", help: "topic of completion events", set: into(func(c *Config) *string { return &c.Kafka.EventsTopic })},
 	{name: "BUTAKERO_KAFKA_GROUP", preset: "butakero-workers", help: "consumer group of the workers", set: into(func(c *Config) *string { return &c.Kafka.Group })},
 	{name: "BUTAKERO_KAFKA_PARTITIONS", preset: "24", help: "of a topic of jobs that is made (BUTAKERO_CREATE_RESOURCES)", set: number(func(c *Config) *int { return &c.Kafka.Partitions }, 1)},
+	{name: "BUTAKERO_KAFKA_SESSION_SECONDS", preset: "10", help: "a worker that died is noticed by the group after so long", set: seconds(func(c *Config) *time.Duration { return &c.Kafka.Session })},
 	{name: "BUTAKERO_KAFKA_REPLICAS", help: "of a topic that is made; the brokers' default", set: number(func(c *Config) *int { return &c.Kafka.Replicas }, 1)},
 	{name: "KAFKA_ENABLE_TLS", help: "true or false", set: boolean(func(c *Config) *bool { return &c.Kafka.TLS })},
 	{name: "KAFKA_CA_FILE", help: "certificate authority", set: into(func(c *Config) *string { return &c.Kafka.CAFile })},

@@ -43,6 +43,9 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.instrument(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	s.Bell = jobs.NewBell(s.Queue, log)
 	s.Finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: s.Store, Events: s.Events, Bell: s.Bell, Log: log, Grace: c.RingEvery})
 	s.Operator = jobs.NewOperator(jobs.OperatorConfig{Store: s.Store, Finisher: s.Finisher, Bell: s.Bell})

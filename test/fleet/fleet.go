@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,29 +22,49 @@ import (
 	"github.com/butakero/butakero/test/servers/servers"
 )
 
-var programs struct {
+// built are binaries from the present sources, made once.
+type built struct {
+	tags string
+
 	sync.Once
 	folder string
 	err    error
 }
 
-// program returns the path of a binary, built from the present sources.
-func program(tb testing.TB, name string) string {
+var (
+	programs = &built{}
+	failing  = &built{tags: "failpoints"} // they die where they are told to, and witness what they do
+)
+
+// program returns the path of a binary: of a test build for those that are to fail.
+func program(tb testing.TB, name string, env []string) string {
 	tb.Helper()
-	programs.Do(func() {
-		if programs.folder, programs.err = os.MkdirTemp("", "butakero-fleet-"); programs.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", programs.folder+"/",
-			"github.com/butakero/butakero/cmd/api", "github.com/butakero/butakero/cmd/worker").CombinedOutput()
-		if err != nil {
-			programs.err = fmt.Errorf("build: %w\n%s", err, out)
-		}
-	})
-	if programs.err != nil {
-		tb.Fatal(programs.err)
+	b := programs
+	if slices.ContainsFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "FAILPOINT") }) {
+		b = failing
 	}
-	return filepath.Join(programs.folder, name)
+	b.Do(b.build)
+	if b.err != nil {
+		tb.Fatal(b.err)
+	}
+	return filepath.Join(b.folder, name)
+}
+
+func (b *built) build() {
+	if b.folder, b.err = os.MkdirTemp("", "butakero-fleet-"); b.err != nil {
+		return
+	}
+	out, err := exec.Command("go", "build", "-tags", b.tags, "-o", b.folder+"/",
+		"github.com/butakero/butakero/cmd/api", "github.com/butakero/butakero/cmd/worker").CombinedOutput()
+	if err != nil {
+		b.err = fmt.Errorf("build: %w\n%s", err, out)
+	}
+}
+
+func (b *built) remove() {
+	if b.folder != "" {
+		_ = os.RemoveAll(b.folder)
+	}
 }
 
 // process is a running api or worker.
@@ -53,6 +75,8 @@ type process struct {
 	out   *output
 	ended chan struct{}
 	err   error
+
+	doomed bool // it may die at its failpoint
 }
 
 // output keeps what a process has said, and waits for where it listens.
@@ -98,7 +122,8 @@ func start(tb testing.TB, kind string, env []string) *process {
 
 func launch(tb testing.TB, kind string, env []string) (*process, error) {
 	p := &process{kind: kind, out: &output{listen: make(chan string, 1)}, ended: make(chan struct{})}
-	p.cmd = exec.Command(program(tb, kind))
+	p.doomed = slices.ContainsFunc(env, func(pair string) bool { return strings.HasPrefix(pair, "FAILPOINT=") })
+	p.cmd = exec.Command(program(tb, kind, env))
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir()}, env...)
 	p.cmd.Stderr, p.cmd.Stdout = p.out, p.out
 	if err := servers.Spawn(p.cmd); err != nil {
@@ -129,7 +154,7 @@ func (p *process) stop(tb testing.TB) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
-		if p.err != nil {
+		if p.err != nil && !p.doomed {
 			tb.Errorf("%s: %v\n%s", p.kind, p.err, p.out)
 		}
 	case <-time.After(40 * time.Second):

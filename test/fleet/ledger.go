@@ -63,6 +63,7 @@ type outcome struct {
 	accepted, ended, succeeded, failed, lost, copies int
 	slowest                                          time.Duration // until the last one had ended
 	operations                                       map[string]operation
+	last                                             operation // that the check had to wait for
 
 	wrong []string // what was promised and does not hold
 }
@@ -92,13 +93,17 @@ func (l *ledger) judge(ctx context.Context, api *process, n *news, within time.D
 	out := outcome{accepted: len(accepted), operations: map[string]operation{}}
 	deadline := begun.Add(within)
 	for id := range accepted {
-		for {
+		for waited := false; ; {
 			o, err := api.operation(ctx, id)
 			if err == nil && o.State != "waiting" && (n == nil || n.of(id) > 0) {
 				out.ended++
 				out.operations[id] = o
+				if waited {
+					out.last = o
+				}
 				break
 			}
+			waited = true
 			if time.Now().After(deadline) {
 				out.lost++
 				out.bad("lost: operation %s (%s): %+v, %v", id, accepted[id], o, err)

@@ -30,6 +30,7 @@ type mix struct {
 	queue, store, blob string
 	kafka              []string
 	sqs, dynamo, mongo string
+	sqsSeen            string // where the test looks at SQS; "": where the fleet does
 	s3                 servers.S3Account
 	id                 string // of its queues, tables and buckets
 	folder             string // of local files
@@ -76,7 +77,7 @@ func (m mix) on(tb testing.TB, extra ...string) *mix {
 	switch m.queue {
 	case "kafka":
 		add("KAFKA_BROKERS="+strings.Join(m.kafka, ","), "BUTAKERO_KAFKA_JOBS_TOPIC="+m.id+".jobs", "KAFKA_TOPIC="+m.id+".events",
-			"BUTAKERO_KAFKA_GROUP="+m.id, "BUTAKERO_KAFKA_PARTITIONS=8")
+			"BUTAKERO_KAFKA_GROUP="+m.id, "BUTAKERO_KAFKA_PARTITIONS=8", "BUTAKERO_KAFKA_SESSION_SECONDS=2")
 	case "sqs":
 		add("BUTAKERO_SQS_JOBS_QUEUE_URL="+m.sqs+"/000000000000/"+m.id+"-jobs", "SQS_QUEUE_URL="+m.sqs+"/000000000000/"+m.id+"-events",
 			"AWS_ENDPOINT_URL_SQS="+m.sqs)
@@ -234,9 +235,13 @@ func (m *mix) listenKafka(ctx context.Context, tb testing.TB, n *news, done *syn
 }
 
 func (m *mix) listenSQS(ctx context.Context, n *news, done *sync.WaitGroup) {
-	url := m.sqs + "/000000000000/" + m.id + "-events"
+	endpoint := m.sqs
+	if m.sqsSeen != "" {
+		endpoint = m.sqsSeen
+	}
+	url := endpoint + "/000000000000/" + m.id + "-events"
 	client := sqs.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &m.sqs, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})
 	done.Go(func() {
 		for ctx.Err() == nil {

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +12,8 @@ import (
 
 func TestMain(m *testing.M) {
 	defer func() {
-		if programs.folder != "" {
-			_ = os.RemoveAll(programs.folder)
-		}
+		programs.remove()
+		failing.remove()
 	}()
 	servers.Main(m)
 }

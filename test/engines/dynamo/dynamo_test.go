@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/butakero/butakero/internal/jobs"
 	"github.com/butakero/butakero/internal/store/dynamo"
@@ -24,13 +24,17 @@ import (
 func settings(tb testing.TB, client aws.HTTPClient) dynamo.Options {
 	tb.Helper()
 	at := servers.DynamoDB(tb)
-	name := uniqueName()
+	name := "butakero-" + uniqueName()
+	config := servers.AWS(tb, at)
+	remover := dynamodb.NewFromConfig(config)
+	tb.Cleanup(func() {
+		for _, table := range []string{name + "-songs", name + "-operations"} {
+			_, _ = remover.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: &table}) // some were never made
+		}
+	})
+	config.HTTPClient = client
 	return dynamo.Options{
-		SongsTable: name + "-songs", OperationsTable: name + "-operations", CreateResources: true, DueEvery: -1,
-		Config: &aws.Config{
-			Region: "us-east-1", BaseEndpoint: &at, HTTPClient: client,
-			Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		},
+		SongsTable: name + "-songs", OperationsTable: name + "-operations", CreateResources: true, DueEvery: -1, Config: &config,
 	}
 }
 

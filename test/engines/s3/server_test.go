@@ -35,7 +35,10 @@ func config(t testing.TB, transport http.RoundTripper) aws.Config {
 		c.APIOptions = append(c.APIOptions, s.strip)
 		return c
 	}
-	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
+	c := servers.AWS(t, url)
+	if c.BaseEndpoint != nil { // not AWS itself
+		c.Credentials = credentials.NewStaticCredentialsProvider(key, secret, "")
+	}
 	if transport != nil {
 		c.HTTPClient = &http.Client{Transport: transport}
 		impatient(&c)

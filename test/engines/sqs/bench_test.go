@@ -13,7 +13,7 @@ import (
 // settled as they came.
 func BenchmarkSendReceiveSettle(b *testing.B) {
 	endpoint := servers.SQS(b)
-	q, err := awssqs.Open(b.Context(), configAt(endpoint), awssqs.Options{URL: fresh(endpoint), CreateResources: true, Visibility: time.Minute})
+	q, err := awssqs.Open(b.Context(), servers.AWS(b, endpoint), awssqs.Options{URL: fresh(b, endpoint), CreateResources: true, Visibility: time.Minute})
 	if err != nil {
 		b.Fatal(err)
 	}

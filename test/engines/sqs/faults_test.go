@@ -23,7 +23,7 @@ import (
 func faulty(t *testing.T, change ...func(*awssqs.Options)) (*awssqs.Queue, *wire.HTTP) {
 	t.Helper()
 	p := wire.NewHTTP(t, servers.SQS(t))
-	return open(t, p.URL, fresh(p.URL), append([]func(*awssqs.Options){func(o *awssqs.Options) { o.Visibility = time.Minute }}, change...)...), p
+	return open(t, p.URL, fresh(t, p.URL), append([]func(*awssqs.Options){func(o *awssqs.Options) { o.Visibility = time.Minute }}, change...)...), p
 }
 
 // taken sends n messages and receives them all.
@@ -322,12 +322,12 @@ func TestSettleWhileClosing(t *testing.T) {
 func TestWhatIsSent(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	url := fresh(endpoint)
+	url := fresh(t, endpoint)
 	q := open(t, endpoint, url)
 	if err := q.Send(t.Context(), []jobs.Outgoing{message(1)}); err != nil {
 		t.Fatal(err)
 	}
-	out, err := sqs.NewFromConfig(configAt(endpoint)).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+	out, err := sqs.NewFromConfig(servers.AWS(t, endpoint)).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
 		QueueUrl: &url, MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 	})
 	if err != nil || len(out.Messages) != 1 {
@@ -350,13 +350,13 @@ func TestWhatIsSent(t *testing.T) {
 func TestPublisherToFIFO(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	client := sqs.NewFromConfig(configAt(endpoint))
-	url := fresh(endpoint) + ".fifo"
+	client := sqs.NewFromConfig(servers.AWS(t, endpoint))
+	url := fresh(t, endpoint) + ".fifo"
 	made, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(url[strings.LastIndex(url, "/")+1:]), Attributes: map[string]string{"FifoQueue": "true"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := awssqs.OpenPublisher(t.Context(), configAt(endpoint), awssqs.PublisherOptions{
+	p, err := awssqs.OpenPublisher(t.Context(), servers.AWS(t, endpoint), awssqs.PublisherOptions{
 		URL: *made.QueueUrl, Encode: func(e jobs.Event) ([]byte, string, error) { return []byte(e.ID), "text/plain", nil },
 	})
 	if err != nil {

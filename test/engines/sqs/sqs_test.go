@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/butakero/butakero/internal/jobs"
@@ -22,18 +21,20 @@ import (
 
 const visibility = 2 * time.Second
 
-func configAt(endpoint string) aws.Config {
-	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
-}
-
-// fresh names a queue that nobody else has.
-func fresh(endpoint string) string {
+// fresh names a queue that nobody else has. What stands at its name in the end is
+// deleted.
+func fresh(tb testing.TB, endpoint string) string {
+	tb.Helper()
 	var b [6]byte
 	_, _ = rand.Read(b[:])
-	return endpoint + "/000000000000/jobs-" + hex.EncodeToString(b[:])
+	url := servers.QueueURL(tb, endpoint, "butakero-test-"+hex.EncodeToString(b[:]))
+	client := sqs.NewFromConfig(servers.AWS(tb, endpoint))
+	tb.Cleanup(func() {
+		for _, made := range []string{url, url + "-dead"} {
+			_, _ = client.DeleteQueue(context.Background(), &sqs.DeleteQueueInput{QueueUrl: &made}) // most were never made
+		}
+	})
+	return url
 }
 
 func open(t *testing.T, endpoint, url string, change ...func(*awssqs.Options)) *awssqs.Queue {
@@ -42,7 +43,7 @@ func open(t *testing.T, endpoint, url string, change ...func(*awssqs.Options)) *
 	for _, f := range change {
 		f(&o)
 	}
-	q, err := awssqs.Open(t.Context(), configAt(endpoint), o)
+	q, err := awssqs.Open(t.Context(), servers.AWS(t, endpoint), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +58,9 @@ func TestConformance(t *testing.T) {
 		Held: true, Delays: true, ToldWhenStale: true, ExactDepth: true, Persistent: true,
 		Visibility: visibility, WakeWithin: time.Second, OtherConsumers: true,
 	}, func(t *testing.T) transporttest.Harness {
-		url := fresh(endpoint)
+		url := fresh(t, endpoint)
 		q := open(t, endpoint, url)
-		client := sqs.NewFromConfig(configAt(endpoint))
+		client := sqs.NewFromConfig(servers.AWS(t, endpoint))
 		return transporttest.Harness{
 			Queue: q,
 			SendRaw: func(ctx context.Context, body []byte) error {
@@ -87,17 +88,17 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
 	for name, c := range map[string]struct{ url, want string }{
-		"no queue":      {fresh(endpoint), "BUTAKERO_CREATE_RESOURCES"},
-		"FIFO":          {fresh(endpoint) + ".fifo", "FIFO"},
+		"no queue":      {fresh(t, endpoint), "BUTAKERO_CREATE_RESOURCES"},
+		"FIFO":          {fresh(t, endpoint) + ".fifo", "FIFO"},
 		"nothing named": {"", "BUTAKERO_SQS_JOBS_QUEUE_URL"},
 	} {
-		_, err := awssqs.Open(t.Context(), configAt(endpoint), awssqs.Options{URL: c.url})
+		_, err := awssqs.Open(t.Context(), servers.AWS(t, endpoint), awssqs.Options{URL: c.url})
 		if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, jobs.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	nowhere := "http://127.0.0.1:1"
-	if _, err := awssqs.Open(t.Context(), configAt(nowhere), awssqs.Options{URL: fresh(nowhere)}); !errors.Is(err, jobs.ErrUnavailable) {
+	if _, err := awssqs.Open(t.Context(), servers.AWS(t, nowhere), awssqs.Options{URL: fresh(t, nowhere)}); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -107,7 +108,7 @@ func TestRefusals(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	url := fresh(endpoint)
+	url := fresh(t, endpoint)
 	q := open(t, endpoint, url, func(o *awssqs.Options) { o.Visibility = time.Minute })
 	if err := q.Send(t.Context(), []jobs.Outgoing{message(1)}); err != nil {
 		t.Fatal(err)
@@ -142,7 +143,7 @@ func TestDeadLetters(t *testing.T) {
 func TestLateMessagesAreGivenBack(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	url := fresh(endpoint)
+	url := fresh(t, endpoint)
 	q := open(t, endpoint, url, func(o *awssqs.Options) { o.Visibility, o.Wait = time.Minute, 3*time.Second })
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
@@ -177,7 +178,7 @@ func TestLateMessagesAreGivenBack(t *testing.T) {
 func TestDepthTellsTheTruth(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	q := open(t, endpoint, fresh(endpoint), func(o *awssqs.Options) { o.Visibility = time.Minute })
+	q := open(t, endpoint, fresh(t, endpoint), func(o *awssqs.Options) { o.Visibility = time.Minute })
 	out := []jobs.Outgoing{message(1), message(2), message(3), message(4)}
 	out[3].Delay = time.Hour // SQS takes 15 minutes
 	if err := q.Send(t.Context(), out); err != nil {
@@ -199,7 +200,7 @@ func TestDepthTellsTheTruth(t *testing.T) {
 func TestIdleCost(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	q := open(t, endpoint, fresh(endpoint), func(o *awssqs.Options) { o.Wait = 2 * time.Second })
+	q := open(t, endpoint, fresh(t, endpoint), func(o *awssqs.Options) { o.Wait = 2 * time.Second })
 	begun := time.Now()
 	for time.Since(begun) < 6*time.Second {
 		if _, err := q.Receive(t.Context(), 10); err != nil {
@@ -217,8 +218,8 @@ func TestIdleCost(t *testing.T) {
 func TestPublisher(t *testing.T) {
 	t.Parallel()
 	endpoint := servers.SQS(t)
-	url := fresh(endpoint)
-	p, err := awssqs.OpenPublisher(t.Context(), configAt(endpoint), awssqs.PublisherOptions{
+	url := fresh(t, endpoint)
+	p, err := awssqs.OpenPublisher(t.Context(), servers.AWS(t, endpoint), awssqs.PublisherOptions{
 		URL: url, CreateResources: true, TypePrefix: "io.test.",
 		Encode: func(e jobs.Event) ([]byte, string, error) {
 			if e.ID == "event-3" {
@@ -239,7 +240,7 @@ func TestPublisher(t *testing.T) {
 			t.Errorf("event %d: %v", i, err)
 		}
 	}
-	client := sqs.NewFromConfig(configAt(endpoint))
+	client := sqs.NewFromConfig(servers.AWS(t, endpoint))
 	seen := map[string]bool{}
 	for len(seen) < 24 {
 		out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{

@@ -74,6 +74,9 @@ var own = func() map[string]func() (*Server, error) {
 
 func shared(tb testing.TB, name string) string {
 	tb.Helper()
+	if address := realAddress(name); address != "" {
+		return address
+	}
 	if address := Given(name); address != "" {
 		return address
 	}
