@@ -151,6 +151,7 @@ may() {
 check_rights() {
   local one verb=create resource
   [ -z "$uninstall" ] || verb=delete
+  ! k auth can-i '*' '*' -A >/dev/null 2>&1 || return 0 # everything
   for one in "${selected[@]}"; do
     if [ -n "$purge" ] || { [ -z "$uninstall" ] && ! has namespace "$one"; }; then may "$verb" namespaces; fi
     for resource in deployments.apps services secrets configmaps serviceaccounts roles.rbac.authorization.k8s.io; do
@@ -165,8 +166,8 @@ check_rights() {
 
 has() { k get "$@" >/dev/null 2>&1; }
 
-# secret_key NAMESPACE NAME KEY prints one value of a secret.
-secret_key() { k get secret "$2" -n "$1" -o "jsonpath={.data.$3}" 2>/dev/null | base64 -d; }
+# secret_key NAMESPACE NAME KEY prints one value of a secret, nothing where there is none.
+secret_key() { k get secret "$2" -n "$1" -o "jsonpath={.data.$3}" 2>/dev/null | base64 -d || true; }
 
 check_secrets() {
   wants backend || wants mongodb || wants kafka || return 0
@@ -198,10 +199,12 @@ stop_at_problems() {
 # apply FILE... has the cluster hold what files say.
 apply() {
   local file out
+  if [ -z "$dry_run" ]; then
+    k apply "${@/#/--filename=}" | sed 's/^/  /'
+    return
+  fi
   for file in "$@"; do
-    if [ -z "$dry_run" ]; then
-      k apply -f "$file" | sed 's/^/  /'
-    elif out=$(k apply --dry-run=server -f "$file" 2>&1); then
+    if out=$(k apply --dry-run=server -f "$file" 2>&1); then
       printf '  would be: %s\n' "${out//$'\n'/$'\n'  would be: }"
     else
       grep -qE 'no matches for kind|namespaces "[^"]*" not found' <<<"$out" || die "$file: $out"
@@ -217,7 +220,8 @@ copy_key() {
     echo "  would be: secret $3 in $2"
     return
   fi
-  value=$(secret_key backend backend-secret "$1") && [ -n "$value" ] || die "backend-secret has no $1"
+  value=$(secret_key backend backend-secret "$1")
+  [ -n "$value" ] || die "backend-secret has no $1"
   printf %s "$value" | k create secret generic "$3" -n "$2" --from-file=password=/dev/stdin --dry-run=client -o yaml | k apply -f - | sed 's/^/  /'
 }
 
@@ -472,7 +476,7 @@ remove() {
 # --- all of it ------------------------------------------------------------------------
 
 main() {
-  local i one
+  local i one first=()
   say "checking"
   check_tools
   check_cluster
@@ -489,9 +493,10 @@ main() {
   fi
   say "namespaces and rights"
   for one in "${selected[@]}"; do
-    apply "$files/namespaces/$one.yaml"
-    [ ! -e "$files/rbac/$one.yaml" ] || apply "$files/rbac/$one.yaml"
+    first+=("$files/namespaces/$one.yaml")
+    [ ! -e "$files/rbac/$one.yaml" ] || first+=("$files/rbac/$one.yaml")
   done
+  apply "${first[@]}"
   if wants backend || wants mongodb || wants kafka; then
     wants backend || apply "$files/namespaces/backend.yaml"
     say "secrets"

@@ -140,7 +140,7 @@ kube_crds() {
   kube_crd keda github.com/kedacore/keda/v2 "$keda_version" config/crd/bases &&
     kube_crd cert-manager github.com/cert-manager/cert-manager "$cert_manager_version" deploy/crds &&
     kube_crd prometheus-operator github.com/prometheus-operator/prometheus-operator "$prometheus_operator_version" example/prometheus-operator-crd &&
-    kube_crd mongodb github.com/mongodb/mongodb-kubernetes-operator "$mongodb_operator_version" config/crd/bases
+    kube_chart && kube_crd mongodb github.com/mongodb/mongodb-kubernetes-operator "$mongodb_operator_version" config/crd/bases
 }
 
 # kube_crd NAME MODULE VERSION FOLDER copies the definitions of one operator.
@@ -159,6 +159,14 @@ kube_crd() {
     return 1
   }
   touch "$to/.done-$3"
+}
+
+# The chart of cert-manager is in its module as well.
+kube_chart() {
+  local to="$cache/kube/charts" from
+  [ -e "$to/.done-$cert_manager_version" ] && return
+  from=$(kube_source github.com/cert-manager/cert-manager "$cert_manager_version") || return 1
+  rm -rf "$to" && mkdir "$to" && cp -R "$from/deploy/charts/cert-manager" "$to/" && chmod -R u+w "$to" && touch "$to/.done-$cert_manager_version"
 }
 
 # Strimzi publishes no definitions but what generates them, for a newer Java than Debian's.

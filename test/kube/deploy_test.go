@@ -27,7 +27,7 @@ type script struct {
 func newScript(t *testing.T, p *plane.Plane) *script {
 	t.Helper()
 	s := &script{plane: p, folder: t.TempDir()}
-	for _, name := range []string{"deploy.sh", "deploy"} {
+	for _, name := range []string{"deploy.sh", "deploy", "helm"} {
 		if err := copyAll(filepath.Join(plane.Root(t), name), filepath.Join(s.folder, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func newScript(t *testing.T, p *plane.Plane) *script {
 // run runs deploy.sh, wants an exit code, and returns what it said.
 func (s *script) run(t *testing.T, code int, arguments ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", append([]string{filepath.Join(s.folder, "deploy.sh"), "--timeout", "2m", "--skip", "backend"}, arguments...)...)
+	cmd := exec.CommandContext(t.Context(), "bash", append([]string{filepath.Join(s.folder, "deploy.sh"), "--timeout", "2m"}, arguments...)...)
 	cmd.Env = s.plane.Environment()
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -100,6 +100,32 @@ func unchanged(t *testing.T, p *plane.Plane, do func()) {
 	}
 }
 
+// song has the real program answer where the pods' ports lead.
+func song(t *testing.T, p *plane.Plane) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "butakero")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/butakero/butakero/cmd/butakero").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	p.Start(t, []string{"BUTAKERO_LISTEN=" + p.Backend, "BUTAKERO_DATA_DIR=" + t.TempDir()}, program, "up", "--source", "demo")
+}
+
+// originals runs the commands that the original documents for a running system.
+func originals(t *testing.T, p *plane.Plane) {
+	t.Helper()
+	pods := p.Kubectl(t, "get", "pods", "-n", "backend")
+	name := regexp.MustCompile(`(?m)^backend-application-\S+`).FindString(pods)
+	if name == "" {
+		t.Fatalf("no pod of the API:\n%s", pods)
+	}
+	if all := p.Kubectl(t, "get", "pods", "--all-namespaces"); !strings.Contains(all, name) {
+		t.Errorf("%s is not among all pods:\n%s", name, all)
+	}
+	if log := p.Kubectl(t, "logs", "--tail", "5", name, "-n", "backend"); !strings.Contains(log, plane.PodLog) {
+		t.Errorf("log of %s: %q", name, log)
+	}
+}
+
 // deploy.sh from an empty cluster to an empty cluster. The charts of others are stand-ins,
 // and so are their operators; the cluster, the manifests and Butakero's chart are not.
 func TestDeploy(t *testing.T) {
@@ -114,7 +140,7 @@ func TestDeploy(t *testing.T) {
 		s.run(t, 0, "--charts", s.charts, "--demo", "--dry-run")      // an empty cluster
 		s.run(t, 0, "--charts", s.charts, "--uninstall", "--dry-run") // nothing to take away
 	})
-	said := s.run(t, 3, "--charts", t.TempDir(), "--demo", "--only", "cert-manager,kafka,backend")
+	said := s.run(t, 3, "--charts", t.TempDir(), "--demo", "--only", "cert-manager,kafka")
 	for _, want := range []string{"NOT RUN: cert-manager: chart cert-manager v", "NOT RUN: kafka: chart strimzi-kafka-operator "} {
 		if !strings.Contains(said, want) {
 			t.Errorf("not said: %s", want)
@@ -124,8 +150,15 @@ func TestDeploy(t *testing.T) {
 	p.Definitions(t, "cert-manager", "prometheus-operator", "mongodb", "strimzi")
 	p.KEDA(t)
 	standInOperators(t, p)
+	song(t, p)
 	arguments := []string{"--charts", s.charts, "--demo"}
-	s.run(t, 0, arguments...)
+	said = s.run(t, 0, arguments...)
+	for _, want := range []string{"health: {", "test song: made (LunaOctubre)"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("not said: %s", want)
+		}
+	}
+	originals(t, p)
 	unchanged(t, p, func() {
 		if said := s.run(t, 0, arguments...); strings.Contains(said, "at revision") || strings.Contains(said, "configured") {
 			t.Error("the second run changed something, as it says")

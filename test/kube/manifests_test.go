@@ -102,3 +102,25 @@ func TestOnCall(t *testing.T) {
 		}
 	}
 }
+
+// The values for cert-manager fit its own chart, the one remote chart that can be had
+// here, and what it makes of them is accepted.
+func TestCertManagerValues(t *testing.T) {
+	p := plane.Start(t)
+	folder := filepath.Join(plane.Root(t), "deploy/kubernetes")
+	p.Kubectl(t, "apply", "-f", filepath.Join(folder, "namespaces"))
+	values, chart := filepath.Join(folder, "values/cert-manager.yaml"), filepath.Join(plane.Cache(t), "kube/charts/cert-manager")
+	out, err := p.Do(t.Context(), "", "helm", "template", "cert-manager", chart, "--kube-version", "v1.34.2", "-n", "cert-manager", "--values", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Do(t.Context(), out, "kubectl", "apply", "--server-side", "--dry-run=server", "-n", "cert-manager", "-f", "-"); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(out, "kind: CustomResourceDefinition\n"); n != 6 {
+		t.Errorf("%d definitions", n)
+	}
+	if _, err := p.Do(t.Context(), "crd: {enabled: true}", "helm", "template", chart, "--kube-version", "v1.34.2", "--values", "-"); err == nil || !strings.Contains(err.Error(), "crd") {
+		t.Errorf("a value that there is not: %v", err)
+	}
+}

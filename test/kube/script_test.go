@@ -32,8 +32,8 @@ func TestDeployRefuses(t *testing.T) {
 		"old helm":         {rules: []string{"helm version => v3.9.4"}, code: 1, want: "helm v3.9.4 is too old"},
 		"old cluster":      {arguments: []string{"--demo"}, rules: []string{"/version => {|  \"major\": \"1\",|  \"minor\": \"23+\"|}"}, code: 1, want: "Kubernetes 1.23: 1.24 or later"},
 		"no cluster":       {rules: []string{"/version => ! The connection was refused"}, code: 1, want: "does not answer: The connection was refused"},
-		"no right":         {arguments: []string{"--demo"}, rules: []string{"can-i create clusterroles => ! no"}, code: 1, want: "no right to create clusterroles.rbac.authorization.k8s.io"},
-		"no right there":   {arguments: []string{"--demo", "--only", "backend"}, rules: []string{"can-i create secrets -n backend => ! no"}, code: 1, want: "no right to create secrets in backend"},
+		"no right":         {arguments: []string{"--demo"}, rules: []string{"can-i * * => ! no", "can-i create clusterroles => ! no"}, code: 1, want: "no right to create clusterroles.rbac.authorization.k8s.io"},
+		"no right there":   {arguments: []string{"--demo", "--only", "backend"}, rules: []string{"can-i * * => ! no", "can-i create secrets -n backend => ! no"}, code: 1, want: "no right to create secrets in backend"},
 		"no secret":        {code: 1, want: "there is no Secret backend-secret in namespace backend"},
 		"placeholder":      {file: "stringData:\n  YOUTUBE_API_KEY: \"${YOUTUBE_API_KEY}\"\n", code: 1, want: "still has a placeholder: 2:"},
 		"chart not folder": {arguments: []string{"--demo", "--only", "keda", "--charts", "."}, code: 3, want: "NOT RUN: keda: chart keda"},
@@ -149,7 +149,7 @@ func indexOf(all []string, one string) int {
 func TestDeployDryRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, arguments := range [][]string{{"--demo"}, {"--uninstall", "--purge"}} {
-		code, said, calls := newStage(t).deploy(t, []string{answers("helm status => STATUS: deployed")}, append(arguments, "--dry-run")...)
+		code, said, calls := newStage(t).deploy(t, []string{answers("helm status => STATUS: deployed", "get secret => ! not found")}, append(arguments, "--dry-run")...)
 		if code != 0 || len(calls) == 0 {
 			t.Errorf("%v: code %d after %d calls:\n%s", arguments, code, len(calls), said)
 		}

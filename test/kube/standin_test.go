@@ -74,10 +74,11 @@ func standIn(program string, arguments []string) int {
 		part, answer, _ := strings.Cut(rule, " => ")
 		if part != "" && strings.Contains(program+" "+words, part) {
 			text, failed := strings.CutPrefix(answer, "! ")
-			fmt.Println(strings.ReplaceAll(text, "|", "\n"))
 			if failed {
+				fmt.Fprintln(os.Stderr, text)
 				return 1
 			}
+			fmt.Println(strings.ReplaceAll(text, "|", "\n"))
 			return 0
 		}
 	}

@@ -118,15 +118,22 @@ func (p *Plane) write(tb testing.TB, name, text string) string {
 	return p.path(name)
 }
 
-// Run starts one of the set-up's programs for the time of the test. Its output is in a
-// file of its name in the folder, and its end in the test's output when that fails.
+// Run starts one of the set-up's programs for the time of the test.
 func (p *Plane) Run(tb testing.TB, environment []string, name string, arguments ...string) {
 	tb.Helper()
+	p.Start(tb, environment, Program(tb, name), arguments...)
+}
+
+// Start starts a program for the time of the test. Its output is in a file of its name
+// in the folder, and its end in the test's output when that fails.
+func (p *Plane) Start(tb testing.TB, environment []string, path string, arguments ...string) {
+	tb.Helper()
+	name := filepath.Base(path)
 	log, err := os.Create(p.path(name + ".log"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(Program(tb, name), arguments...)
+	cmd := exec.Command(path, arguments...)
 	cmd.Env = append(os.Environ(), environment...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.Folder, log, log
 	if err := servers.Spawn(cmd); err != nil {
