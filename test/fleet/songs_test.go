@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,8 @@ func TestSongs(t *testing.T) {
 	media := catalogue(t, songs)
 	for _, row := range mixes {
 		t.Run(row.name, func(t *testing.T) {
-			m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=60000")
+			w := filepath.Join(t.TempDir(), "witness")
+			m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=60000", "FAILPOINT_LEDGER="+w)
 			apis := []*process{start(t, "api", m.env), start(t, "api", m.env)}
 			workers := []*process{start(t, "worker", m.env), start(t, "worker", m.env), start(t, "worker", m.env)}
 			n, l := m.listen(t), newLedger(t)
@@ -43,10 +45,16 @@ func TestSongs(t *testing.T) {
 			if out.succeeded != songs {
 				t.Errorf("%+v", out)
 			}
-			if again > 4 { // the killed worker had four slots
-				t.Errorf("%d songs were made in more than one attempt", again)
+			seen := witnesses(t, w)
+			for _, wrong := range seen.wrong {
+				t.Error(wrong)
 			}
-			t.Logf("%s: %d songs, %d made again after the kill, %d copies of events, %s to the last", m.name, out.succeeded, again, out.copies, out.slowest.Round(time.Millisecond))
+			// The killed worker had four slots, and its messages as many again.
+			if again > 4 || seen.downloads > songs+again || seen.commits > songs {
+				t.Errorf("%d songs were made in more than one attempt; %d downloads and %d commits for %d", again, seen.downloads, seen.commits, songs)
+			}
+			t.Logf("%s: %d songs, %d downloads, %d made again after the kill, %d copies of events, %s to the last",
+				m.name, out.succeeded, seen.downloads, again, out.copies, out.slowest.Round(time.Millisecond))
 		})
 	}
 }
@@ -59,7 +67,8 @@ func TestRollingRestart(t *testing.T) {
 	for _, row := range mixes[:2] {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=20000")
+			w := filepath.Join(t.TempDir(), "witness")
+			m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=6000", "FAILPOINT_LEDGER="+w)
 			api := start(t, "api", m.env)
 			workers := []*process{start(t, "worker", m.env), start(t, "worker", m.env)}
 			n, l := m.listen(t), newLedger(t)
@@ -78,6 +87,42 @@ func TestRollingRestart(t *testing.T) {
 			if out.succeeded != songs {
 				t.Errorf("%+v", out)
 			}
+			if seen := witnesses(t, w); seen.downloads != songs || seen.commits != songs || len(seen.wrong) > 0 {
+				t.Errorf("%d songs took %d downloads and %d commits: %v", songs, seen.downloads, seen.commits, seen.wrong)
+			}
+		})
+	}
+}
+
+// A worker that is not given the time to finish hands its songs back: they are made by
+// another at once, and no attempt is charged.
+func TestHandBack(t *testing.T) {
+	t.Parallel()
+	const songs = 12
+	media := catalogue(t, songs)
+	for _, row := range mixes[:2] {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=1500", "BUTAKERO_DRAIN_SECONDS=1", "BUTAKERO_LEASE_SECONDS=60", "BUTAKERO_RING_SECONDS=40")
+			api, leaving := start(t, "api", m.env), start(t, "worker", m.env)
+			n, l := m.listen(t), newLedger(t)
+			ask(t, l, []*process{api}, 0, songs)
+			until(t, 30*time.Second, "the worker is not busy", func() bool { return strings.Contains(metrics(t, leaving), "butakero_slots_busy 4\n") })
+			start(t, "worker", m.env)
+			leaving.stop(t)
+			if lines := metrics(t, api); !strings.Contains(lines, `butakero_jobs{state="running"}`) {
+				t.Error("no gauge of running jobs")
+			}
+			out := l.check(t, api, n, 2*time.Minute)
+			for id, o := range out.operations {
+				if o.Job.Attempt != 1 {
+					t.Errorf("operation %s: %d attempts were charged", id, o.Job.Attempt)
+				}
+			}
+			// Neither the lease nor the reconciler's ring was waited for.
+			if out.succeeded != songs || out.slowest > 55*time.Second {
+				t.Errorf("%d songs, the last after %s", out.succeeded, out.slowest)
+			}
 		})
 	}
 }
@@ -89,106 +134,6 @@ func status(tb testing.TB, p *process, path string) int {
 		return 0
 	}
 	return a.status
-}
-
-// The broker goes away and comes back: the API accepts all the while, an api that
-// starts meanwhile too, and everything that was accepted is made.
-func TestQueueAway(t *testing.T) {
-	t.Parallel()
-	broker := servers.NewKafka(t)
-	media := catalogue(t, 40)
-	row := mixes[1]
-	row.kafka = []string{broker.Address}
-	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media)
-	api, worker := start(t, "api", m.env), start(t, "worker", m.env)
-	l := newLedger(t)
-	ask(t, l, []*process{api}, 0, 10)
-	broker.Kill()
-	late := start(t, "api", m.env) // it need not wait for the queue
-	for i := 10; i < 30; i++ {
-		id, code, err := []*process{api, late}[i%2].submit(t.Context(), songName(i))
-		if id == "" || err != nil {
-			t.Fatalf("song %d without a broker: status %d, %v", i, code, err)
-		}
-		l.accept(t, id, songName(i))
-	}
-	if code := status(t, api, "/healthz"); code != http.StatusOK {
-		t.Errorf("liveness %d", code)
-	}
-	until(t, 30*time.Second, "the api is still called ready", func() bool { return status(t, api, "/readyz") == http.StatusServiceUnavailable })
-	if err := broker.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ask(t, l, []*process{api, late}, 30, 40)
-	out := l.check(t, late, m.listen(t), 2*time.Minute)
-	if out.succeeded != 40 {
-		t.Errorf("%+v", out)
-	}
-	until(t, 30*time.Second, "not ready again", func() bool {
-		return status(t, api, "/readyz") == http.StatusOK && status(t, worker, "/readyz") == http.StatusOK
-	})
-}
-
-// Without the store, and only then, the API answers 503; afterwards it goes on.
-func TestStoreAway(t *testing.T) {
-	t.Parallel()
-	server := servers.NewMongo(t)
-	media := catalogue(t, 20)
-	row := mixes[1]
-	row.mongo = server.Address
-	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media)
-	api, worker := start(t, "api", m.env), start(t, "worker", m.env)
-	n, l := m.listen(t), newLedger(t)
-	ask(t, l, []*process{api}, 0, 10)
-	server.Kill()
-	if id, code, _ := api.submit(t.Context(), songName(10)); code != http.StatusServiceUnavailable {
-		t.Errorf("accepted %q without a store: status %d", id, code)
-	}
-	if code := status(t, api, "/healthz"); code != http.StatusOK {
-		t.Errorf("liveness %d", code)
-	}
-	if code := status(t, worker, "/readyz"); code != http.StatusServiceUnavailable {
-		t.Errorf("readiness of the worker %d", code)
-	}
-	if a, err := call(t.Context(), http.MethodGet, api.base+"/metrics"); err != nil || !strings.Contains(string(a.body), "butakero_store_up 0") {
-		t.Errorf("metrics do not show it: %v", err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ask(t, l, []*process{api}, 10, 20)
-	if out := l.check(t, api, n, 2*time.Minute); out.succeeded != 20 {
-		t.Errorf("%+v", out)
-	}
-}
-
-// The file store goes away and comes back: songs wait for it.
-func TestFilesAway(t *testing.T) {
-	t.Parallel()
-	server := servers.NewS3(t)
-	media := catalogue(t, 20)
-	row := mixes[2]
-	row.s3 = servers.S3Account{Endpoint: server.Address, Key: servers.S3(t).Key, Secret: servers.S3(t).Secret}
-	m := row.on(t, "BUTAKERO_MEDIA_DIR="+media, "BUTAKERO_DEMO_RATE_BYTES=40000")
-	api := start(t, "api", m.env)
-	worker := start(t, "worker", m.env)
-	n, l := m.listen(t), newLedger(t)
-	ask(t, l, []*process{api}, 0, 8)
-	server.Kill()
-	ask(t, l, []*process{api}, 8, 20)
-	until(t, 30*time.Second, "no song has met the outage", func() bool {
-		a, err := call(context.Background(), http.MethodGet, worker.base+"/metrics")
-		return err == nil && strings.Contains(string(a.body), `butakero_attempts_total{class="transient"`)
-	})
-	if code := status(t, worker, "/readyz"); code != http.StatusServiceUnavailable {
-		t.Errorf("readiness without a file store: %d", code)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if out := l.check(t, api, n, 3*time.Minute); out.succeeded != 20 {
-		t.Errorf("%+v", out)
-	}
 }
 
 // What those who scale the fleet look at is there and moves.
