@@ -198,6 +198,35 @@ func TestRenewal(t *testing.T) {
 	})
 }
 
+// stuckQueue hangs when it is asked to hold messages.
+type stuckQueue struct {
+	jobs.Queue
+	asked int // by the worker's one loop
+}
+
+// Extend implements jobs.Queue.
+func (q *stuckQueue) Extend(ctx context.Context, deliveries []jobs.Delivery, _ time.Duration) []error {
+	q.asked++
+	<-ctx.Done()
+	return make([]error, len(deliveries))
+}
+
+// A queue that does not answer keeps nobody from renewing leases, which are the
+// store's.
+func TestRenewalWithoutQueue(t *testing.T) {
+	t.Parallel()
+	life(t, func(t *testing.T, w *world) {
+		queue := &stuckQueue{Queue: w.queue}
+		p := &steps{do: []step{makes(3 * time.Minute)}}
+		w.work(p, func(c *jobs.RunnerConfig) { c.Queue = queue })
+		a := w.accept("song")
+		o := w.ended(a.Operation.ID)
+		if o.State != jobs.OperationSucceeded || p.count() != 1 || queue.asked == 0 {
+			t.Errorf("%+v, made %d times; the queue was asked %d times", o, p.count(), queue.asked)
+		}
+	})
+}
+
 // A worker that dies in mid-work loses its lease; another one makes the song.
 func TestStolenLease(t *testing.T) {
 	t.Parallel()

@@ -26,17 +26,15 @@ func (r *Runner) beat(ctx context.Context) {
 
 func (r *Runner) renew(ctx context.Context) {
 	now := r.Now()
-	ctx, cancel := context.WithTimeout(ctx, r.Lease/3)
-	defer cancel()
 	var (
 		due      []*attempt
 		commands []JobCommand
 		extend   []Delivery
+		held     []*attempt
 	)
 	for _, a := range r.attempts() {
 		if r.Queue.Held() && now.Sub(a.extended) >= r.Lease/3 {
-			a.extended = now
-			extend = append(extend, a.delivery)
+			extend, held = append(extend, a.delivery), append(held, a)
 		}
 		a.mu.Lock()
 		since := now.Sub(a.renewed)
@@ -50,14 +48,17 @@ func (r *Runner) renew(ctx context.Context) {
 		}
 		a.mu.Unlock()
 	}
-	if len(extend) > 0 {
-		// A delivery that can not be held any longer is no reason to stop: the
-		// next holder of the message finds the job busy.
-		r.Queue.Extend(ctx, extend, r.Lease)
-	}
+	r.renewLeases(ctx, now, due, commands)
+	r.holdMessages(ctx, now, held, extend)
+}
+
+// renewLeases writes the renewals, and stops work whose lease is lost.
+func (r *Runner) renewLeases(ctx context.Context, now time.Time, due []*attempt, commands []JobCommand) {
 	if len(commands) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, r.Lease/3)
+	defer cancel()
 	outcomes, err := r.Store.ApplyJobs(ctx, commands)
 	for i, a := range due {
 		switch {
@@ -75,6 +76,24 @@ func (r *Runner) renew(ctx context.Context) {
 			// while nobody else can have it.
 			r.Observer.LeaseLost(a.job)
 			a.stop(ErrLeaseLost)
+		}
+	}
+}
+
+// holdMessages keeps the messages of jobs in hand from others. It comes after the
+// leases and takes little time, so that a queue that hangs costs none of them.
+func (r *Runner) holdMessages(ctx context.Context, now time.Time, held []*attempt, deliveries []Delivery) {
+	if len(deliveries) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Lease/9)
+	defer cancel()
+	// A delivery that can not be held any longer is no reason to stop: the next holder
+	// of the message finds the job busy. What could not be asked is tried again at the
+	// next tick.
+	for i, err := range r.Queue.Extend(ctx, deliveries, r.Lease) {
+		if err == nil || errors.Is(err, ErrFenced) {
+			held[i].extended = now
 		}
 	}
 }

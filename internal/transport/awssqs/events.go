@@ -31,7 +31,8 @@ type PublisherOptions struct {
 }
 
 // Publisher sends completion events to a queue. Message attributes are
-// content-type, ce_id (the event's id) and ce_type. On a FIFO queue an operation's
+// content-type, ce_id (the event's id), ce_type and ce_subject (the operation's id, as
+// a standard queue has no keys). On a FIFO queue an operation's
 // events keep their order and copies within five minutes are left out.
 type Publisher struct {
 	options PublisherOptions
@@ -107,6 +108,7 @@ func (p *Publisher) Publish(ctx context.Context, events []jobs.Event) []error {
 			Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(legible(body)),
 			MessageAttributes: map[string]types.MessageAttributeValue{
 				"content-type": text(contentType), "ce_id": text(e.ID), "ce_type": text(p.options.TypePrefix + string(e.Operation.State)),
+				"ce_subject": text(e.Operation.ID),
 			},
 		}
 		if p.fifo {

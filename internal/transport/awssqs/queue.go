@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/butakero/butakero/internal/jobs"
 )
@@ -101,7 +104,7 @@ func Open(ctx context.Context, config aws.Config, o Options) (*Queue, error) {
 		if missing(err) {
 			return nil, fmt.Errorf("sqs: there is no queue %s: make it (docs/engines.md says how), or set BUTAKERO_CREATE_RESOURCES=true", o.URL)
 		}
-		return nil, fmt.Errorf("sqs: %s: %w", o.URL, err)
+		return nil, fmt.Errorf("sqs: %s: %w", o.URL, final(err))
 	}
 	if attributes["RedrivePolicy"] == "" {
 		o.Log.Warn("the queue has no redrive policy: a message that stops every worker that takes it comes back for as long as it is kept", "queue", o.URL)
@@ -126,6 +129,11 @@ func (q *Queue) create(ctx context.Context) error {
 		out, err := q.client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 		if err != nil {
 			return "", failure(err)
+		}
+		// A queue is made in the account that asks, whatever URL it has in mind.
+		if made := account(aws.ToString(out.QueueUrl)); made != account(q.options.URL) {
+			_, _ = q.client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl}) // it is empty, and nobody knows it
+			return "", fmt.Errorf("the URL is of account %s, the credentials are of %s: it can not be made from here", account(q.options.URL), made)
 		}
 		return aws.ToString(out.QueueUrl), nil
 	}
@@ -154,6 +162,15 @@ func (q *Queue) create(ctx context.Context) error {
 	return nil
 }
 
+// account is that of a queue's URL: https://HOST/ACCOUNT/NAME.
+func account(queue string) string {
+	u, err := url.Parse(queue)
+	if err != nil {
+		return ""
+	}
+	return path.Base(path.Dir(u.Path))
+}
+
 func seconds(d time.Duration) string { return strconv.Itoa(wholeSeconds(d)) }
 
 // wholeSeconds rounds up.
@@ -172,7 +189,27 @@ func failure(err error) error {
 	return fmt.Errorf("%w: %w", jobs.ErrUnavailable, err)
 }
 
-// shut is the answer of a queue that was closed.
+// refusals are errors that waiting does not help against, at a start: the key, or what
+// it may do, must be changed.
+var refusals = []string{"AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAddress"}
+
+// errForbidden stands in for jobs.ErrUnavailable where that would have a start wait.
+var errForbidden = errors.New("AWS refuses: look at the credentials and at the policy (docs/engines.md)")
+
+// final is an error of opening: one that a later try would meet again is not called
+// unavailable.
+func final(err error) error {
+	var answer smithy.APIError
+	if errors.As(err, &answer) {
+		code := strings.TrimPrefix(answer.ErrorCode(), "AWS.SimpleQueueService.")
+		if slices.Contains(refusals, code) {
+			return fmt.Errorf("%w: %s: %s", errForbidden, code, answer.ErrorMessage())
+		}
+	}
+	return err
+}
+
+// errClosed is the answer of a queue that was closed.
 var errClosed = fmt.Errorf("%w: the queue is closed", jobs.ErrUnavailable)
 
 func (q *Queue) isClosed() bool {

@@ -26,7 +26,7 @@ type PublisherOptions struct {
 
 // Publisher sends completion events to a topic: key is the operation's id, so
 // that an operation's events keep their order; headers are content-type, ce_id (the
-// event's id) and ce_type.
+// event's id), ce_type and ce_subject (the operation's id).
 type Publisher struct {
 	options  PublisherOptions
 	client   sarama.Client
@@ -78,6 +78,7 @@ func (p *Publisher) Publish(ctx context.Context, events []jobs.Event) []error {
 			Headers: []sarama.RecordHeader{
 				{Key: []byte("content-type"), Value: []byte(contentType)},
 				{Key: []byte("ce_id"), Value: []byte(e.ID)},
+				{Key: []byte("ce_subject"), Value: []byte(e.Operation.ID)},
 				{Key: []byte("ce_type"), Value: []byte(p.options.TypePrefix + string(e.Operation.State))},
 			},
 		})

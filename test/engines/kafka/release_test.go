@@ -72,7 +72,7 @@ func TestReleasedForLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := one(t, q)
-	settle(t, q, jobs.Settlement{Delivery: d, Release: true, Delay: 5100 * time.Millisecond})
+	settle(t, q, jobs.Settlement{Delivery: d, Release: true, Delay: 6500 * time.Millisecond})
 	again := one(t, q)
 	if !errors.Is(again.Err, jobs.ErrNewerSchema) || string(again.Raw) != body || again.Origin == d.Origin {
 		t.Errorf("%+v then %+v", d, again)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/butakero/butakero/internal/transport/awssqs"
 	"github.com/butakero/butakero/internal/transport/transporttest"
 	"github.com/butakero/butakero/test/servers/servers"
+	"github.com/butakero/butakero/test/wire"
 )
 
 const visibility = 2 * time.Second
@@ -100,6 +102,36 @@ func TestRefusals(t *testing.T) {
 	nowhere := "http://127.0.0.1:1"
 	if _, err := awssqs.Open(t.Context(), servers.AWS(t, nowhere), awssqs.Options{URL: fresh(t, nowhere)}); !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// What no waiting helps against ends a start at once.
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	p := wire.NewHTTP(t, servers.SQS(t))
+	url := fresh(t, p.URL)
+	p.Inject(wire.Match{}, wire.Refuse(http.StatusForbidden, "AccessDenied", "not authorized to perform sqs:GetQueueAttributes"), wire.Always)
+	_, err := awssqs.Open(t.Context(), servers.AWS(t, p.URL), awssqs.Options{URL: url, CreateResources: true})
+	if err == nil || errors.Is(err, jobs.ErrUnavailable) || !strings.Contains(err.Error(), "AccessDenied") || !strings.Contains(err.Error(), "policy") {
+		t.Errorf("forbidden: %v", err)
+	}
+}
+
+// A queue can not be made in another's account, and none is left in the own one.
+func TestQueueOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	endpoint := servers.SQS(t)
+	own := fresh(t, endpoint)
+	url := strings.Replace(own, "/000000000000/", "/111111111111/", 1)
+	if url == own {
+		t.Skip("CAN NOT RUN: the account is not the emulator's")
+	}
+	_, err := awssqs.Open(t.Context(), servers.AWS(t, endpoint), awssqs.Options{URL: url, CreateResources: true})
+	if err == nil || !strings.Contains(err.Error(), "111111111111") {
+		t.Fatalf("made for another account: %v", err)
+	}
+	if _, err := awssqs.Open(t.Context(), servers.AWS(t, endpoint), awssqs.Options{URL: own + "-dead"}); err == nil {
+		t.Error("a dead-letter queue was left behind")
 	}
 }
 
