@@ -33,11 +33,14 @@ type Config struct {
 	TempDir        string
 	FFmpeg         string
 
-	Slots       int
-	Lease       time.Duration
-	Drain       time.Duration
-	LookEvery   time.Duration // reconciler
-	RingEvery   time.Duration
+	Slots     int
+	Lease     time.Duration
+	Drain     time.Duration
+	LookEvery time.Duration // reconciler
+	RingEvery time.Duration
+
+	KeepOperations, KeepDead, KeepCancelled, KeepDone time.Duration // 0: for ever
+
 	MaxAttempts int
 	Attempt     time.Duration
 	MaxDuration time.Duration

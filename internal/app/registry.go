@@ -94,7 +94,7 @@ func openMemoryStore(context.Context, *Config, *slog.Logger) (storeAdapter, erro
 }
 
 func openSQLiteStore(ctx context.Context, c *Config, _ *slog.Logger) (storeAdapter, error) {
-	return storesqlite.Open(ctx, filepath.Join(c.DataDir, "records.db"), storesqlite.Options{})
+	return storesqlite.Open(ctx, filepath.Join(c.DataDir, "records.db"), storesqlite.Options{KeepDead: -1}) // the keeper decides
 }
 
 func openMemoryQueue(_ context.Context, c *Config, _ *slog.Logger) (queueAdapter, error) {

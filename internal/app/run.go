@@ -90,6 +90,7 @@ func (s *System) serve(intake, work context.Context, listener net.Listener, role
 		working.Go(func() { s.reconciler().Run(loops) })
 		working.Go(func() { w.run(loops, work) })
 		working.Go(func() { s.keepHouse(loops) })
+		working.Go(func() { s.keeper().Run(loops) })
 		s.Log.Info("the worker is ready", "worker", worker, "slots", s.Config.Slots)
 	}
 

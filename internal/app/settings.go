@@ -52,6 +52,10 @@ var settings = []setting{
 	{name: "BUTAKERO_LEASE_SECONDS", preset: "90", help: "how long a claim lasts; renewed at a third", set: seconds(func(c *Config) *time.Duration { return &c.Lease })},
 	{name: "BUTAKERO_DRAIN_SECONDS", preset: "25", help: "how long songs in hand may go on after SIGTERM", set: seconds(func(c *Config) *time.Duration { return &c.Drain })},
 	{name: "BUTAKERO_LOOK_SECONDS", help: "how often the reconciler looks; 1 with the sqlite store, else 10", set: seconds(func(c *Config) *time.Duration { return &c.LookEvery })},
+	{name: "BUTAKERO_KEEP_OPERATIONS_DAYS", preset: "30", help: "ended operations are kept for so long after their event", set: days(func(c *Config) *time.Duration { return &c.KeepOperations }, 1)},
+	{name: "BUTAKERO_KEEP_DEAD_DAYS", preset: "90", help: "dead jobs are kept for so long; 0: for ever", set: days(func(c *Config) *time.Duration { return &c.KeepDead }, 0)},
+	{name: "BUTAKERO_KEEP_CANCELLED_DAYS", preset: "90", help: "cancelled jobs are kept for so long; 0: for ever", set: days(func(c *Config) *time.Duration { return &c.KeepCancelled }, 0)},
+	{name: "BUTAKERO_KEEP_DONE_DAYS", preset: "0", help: "records of songs that are made are kept for so long, their files stay; 0: for ever", set: days(func(c *Config) *time.Duration { return &c.KeepDone }, 0)},
 	{name: "BUTAKERO_RING_SECONDS", preset: "30", help: "a job that nobody claims is rung again after", set: seconds(func(c *Config) *time.Duration { return &c.RingEvery })},
 	{name: "BUTAKERO_MAX_DURATION_SECONDS", preset: "10800", help: "longest song", set: seconds(func(c *Config) *time.Duration { return &c.MaxDuration })},
 	{name: "BUTAKERO_MAX_BYTES", preset: "536870912", help: "largest download", set: number(func(c *Config) *int64 { return &c.MaxBytes }, 1)},
@@ -196,6 +200,18 @@ func number[T int | int64](field func(*Config) *T, least T) func(*Config, string
 			return fmt.Errorf("%q is not a whole number of at least %d", text, least)
 		}
 		*field(c) = T(n)
+		return nil
+	}
+}
+
+// days is a setting of whole days.
+func days(field func(*Config) *time.Duration, least int) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > 36_500 {
+			return fmt.Errorf("must be a whole number of days from %d to 36500", least)
+		}
+		*field(c) = time.Duration(n) * 24 * time.Hour
 		return nil
 	}
 }

@@ -47,7 +47,7 @@ func Open(ctx context.Context, c *Config, log *slog.Logger) (*System, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.Bell = jobs.NewBell(s.Queue, log)
-	s.Finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: s.Store, Events: s.Events, Bell: s.Bell, Log: log, Grace: c.RingEvery})
+	s.Finisher = jobs.NewFinisher(jobs.FinisherConfig{Store: s.Store, Events: s.Events, Bell: s.Bell, Log: log, Grace: c.RingEvery, KeepEnded: c.KeepOperations})
 	s.Operator = jobs.NewOperator(jobs.OperatorConfig{Store: s.Store, Finisher: s.Finisher, Bell: s.Bell})
 	s.Pauses = jobs.NewPauses(s.Store, c.LookEvery, log)
 	s.Audit = jobs.NewAudit(s.Store, log)
@@ -204,6 +204,15 @@ func (s *System) reconciler() *jobs.Reconciler {
 		Store: s.Store, Finisher: s.Finisher, Bell: s.Bell, Observer: s.Metrics, Log: s.Log,
 		Every: s.Config.LookEvery, RingEvery: s.Config.RingEvery,
 	})
+}
+
+func (s *System) keeper() *jobs.Keeper {
+	c := s.Config
+	k := jobs.NewKeeper(jobs.KeeperConfig{Store: s.Store, Desk: s.Store, Log: s.Log, Keep: jobs.Retention{
+		jobs.JobDead: c.KeepDead, jobs.JobCancelled: c.KeepCancelled, jobs.JobDone: c.KeepDone,
+	}})
+	s.Metrics.counter("butakero_jobs_forgotten_total", "Ended jobs that this process has deleted when their time was over.", func() float64 { return float64(k.Forgotten()) })
+	return k
 }
 
 // Ready asks every part whether it can do its work.

@@ -62,6 +62,9 @@ func (t *tx) purge(p *purge) error {
 	p.deleted = int(oldest + others + notes)
 	t.w.window = last
 	for _, state := range []int64{stateDead, stateCancelled} {
+		if t.w.options.KeepDead < 0 {
+			break
+		}
 		const forgotten = `(SELECT row FROM jobs WHERE state = ? AND updated <= ? AND due = 0 ORDER BY updated, row LIMIT ?)`
 		if state == stateDead {
 			_, err := t.w.conn.exec(`DELETE FROM dead WHERE row IN `+forgotten, state, nanos(p.now.Add(-t.w.options.KeepDead)), limit)

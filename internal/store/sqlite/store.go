@@ -39,7 +39,7 @@ import (
 type Options struct {
 	BusyTimeout time.Duration    // wait for another process so long; 5 s
 	Cache       int              // records of each kind that the writer keeps in memory; 8192
-	KeepDead    time.Duration    // dead and cancelled jobs are deleted so long after their end; 90 days
+	KeepDead    time.Duration    // dead and cancelled jobs are deleted so long after their end; 90 days; negative: not by Purge
 	Now         func() time.Time // clock by which notes expire; time.Now
 }
 
@@ -66,7 +66,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Cache <= 0 {
 		o.Cache = 8192
 	}
-	if o.KeepDead <= 0 {
+	if o.KeepDead == 0 {
 		o.KeepDead = 90 * 24 * time.Hour
 	}
 	if o.Now == nil {
