@@ -296,13 +296,13 @@ chart() {
 # as_is RELEASE NAMESPACE ARGUMENT... tells whether an upgrade would change nothing: the
 # same manifests, hooks among them, and no object of them altered or gone since.
 as_is() {
-  local release=$1 namespace=$2 was would
+  local release=$1 namespace=$2 hooks manifest would
   shift 2
   [ "$(h status "$release" -n "$namespace" 2>/dev/null | sed -n 's/^STATUS: //p')" = deployed ] || return 1
-  was=$( (h get hooks "$release" -n "$namespace" && h get manifest "$release" -n "$namespace") | plain) || return 1
+  hooks=$(h get hooks "$release" -n "$namespace") && manifest=$(h get manifest "$release" -n "$namespace") || return 1
   would=$(h upgrade "$@" --dry-run=server 2>/dev/null | sed -n '/^HOOKS:/,/^NOTES:/p' | plain) || return 1
-  [ "$was" = "$would" ] || return 1
-  h get manifest "$release" -n "$namespace" | k diff -n "$namespace" --server-side --force-conflicts --field-manager helm -f - >/dev/null 2>&1
+  [ "$(printf '%s\n%s\n' "$hooks" "$manifest" | plain)" = "$would" ] || return 1
+  k diff -n "$namespace" --server-side --force-conflicts --field-manager helm -f - <<<"$manifest" >/dev/null 2>&1
 }
 
 plain() { sed -e '/^HOOKS:/d' -e '/^MANIFEST:/d' -e '/^NOTES:/d' -e 's/[[:space:]]*$//' -e '/^$/d'; }

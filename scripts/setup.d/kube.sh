@@ -24,7 +24,7 @@ kube() {
       exec 9>"$cache/kube/lock"
       flock -n 9 || { say "waiting for another set-up of kube"; flock 9; }
     fi
-    kube_etcd 9>&- && kube_crds 9>&- && kube_strimzi 9>&- && kube_plane 9>&- && kube_kwok 9>&- && kube_keda 9>&-
+    kube_etcd 9>&- && kube_prometheus 9>&- && kube_crds 9>&- && kube_strimzi 9>&- && kube_plane 9>&- && kube_kwok 9>&- && kube_keda 9>&-
   )
 }
 
@@ -32,6 +32,25 @@ kube_etcd() {
   local at
   at=$(command -v etcd) || { locked debian etcd-server && at=$(command -v etcd); } || return 1
   ln -sf "$at" "$cache/kube/bin/etcd"
+}
+
+# Prometheus is unpacked, not installed: installing it would start it.
+kube_prometheus() {
+  local at stage
+  [ -x "$cache/kube/bin/prometheus" ] && return
+  if at=$(command -v prometheus); then
+    ln -sf "$at" "$cache/kube/bin/prometheus"
+    return
+  fi
+  say "unpacking Debian's prometheus"
+  stage=$(mktemp -d "$cache/kube/stage-XXXXXX") || return 1
+  (cd "$stage" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } && dpkg -x prometheus_*.deb out &&
+    mv out/usr/bin/prometheus "$cache/kube/bin/prometheus") >"$cache/kube/prometheus.log" 2>&1 || tail -n 3 "$cache/kube/prometheus.log"
+  rm -rf "$stage"
+  [ -x "$cache/kube/bin/prometheus" ] || {
+    say "please install prometheus with your system's package manager"
+    return 1
+  }
 }
 
 # kube_source MODULE VERSION prints the folder of a module, fetched first.

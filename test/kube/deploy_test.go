@@ -27,8 +27,9 @@ type script struct {
 func newScript(t *testing.T, p *plane.Plane) *script {
 	t.Helper()
 	s := &script{plane: p, folder: t.TempDir()}
-	for _, name := range []string{"deploy.sh", "deploy", "helm"} {
-		if err := copyAll(filepath.Join(plane.Root(t), name), filepath.Join(s.folder, name)); err != nil {
+	root := plane.Root(t)
+	for to, from := range map[string]string{"deploy.sh": root + "/deploy.sh", "deploy": root + "/deploy", "helm/butakero": ours(t)} {
+		if err := copyAll(from, filepath.Join(s.folder, to)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -160,7 +161,7 @@ func TestDeploy(t *testing.T) {
 	}
 	originals(t, p)
 	unchanged(t, p, func() {
-		if said := s.run(t, 0, arguments...); strings.Contains(said, "at revision") || strings.Contains(said, "configured") {
+		if again := s.run(t, 0, arguments...); strings.Contains(again, "at revision") || strings.Contains(again, "configured") {
 			t.Error("the second run changed something, as it says")
 		}
 		s.run(t, 0, append(arguments, "--dry-run")...)
