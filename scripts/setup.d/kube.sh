@@ -9,6 +9,7 @@
 kubernetes_version=v1.34.2
 kubernetes_staging=v0.34.2 # the version of the modules below staging/ in that release
 kwok_version=v0.8.0
+helm_version_of_kube=v3.22.0
 keda_version=v2.21.0
 cert_manager_version=v1.21.2
 prometheus_operator_version=v0.85.0
@@ -24,7 +25,8 @@ kube() {
       exec 9>"$cache/kube/lock"
       flock -n 9 || { say "waiting for another set-up of kube"; flock 9; }
     fi
-    kube_etcd 9>&- && kube_prometheus 9>&- && kube_crds 9>&- && kube_strimzi 9>&- && kube_plane 9>&- && kube_kwok 9>&- && kube_keda 9>&-
+    kube_etcd 9>&- && kube_prometheus 9>&- && kube_crds 9>&- && kube_strimzi 9>&- && kube_plane 9>&- && kube_kwok 9>&- && kube_keda 9>&- &&
+      tool helm helm.sh/helm/v3/cmd/helm "$helm_version_of_kube" 9>&-
   )
 }
 

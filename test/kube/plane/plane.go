@@ -52,16 +52,18 @@ func Cache(tb testing.TB) string {
 // says how to get it.
 func Program(tb testing.TB, name string) string {
 	tb.Helper()
-	for folder, part := range map[string]string{"kube/bin": "kube", "bin": name} {
-		path := filepath.Join(Cache(tb), folder, name)
-		if _, err := os.Stat(path); err == nil {
+	for _, folder := range []string{"kube/bin", "bin"} {
+		if path := filepath.Join(Cache(tb), folder, name); found(path) {
 			return path
-		} else if folder == "bin" && name != "helm" || folder == "kube/bin" && name == "helm" {
-			continue
 		}
-		tb.Fatalf("%s is missing; get it with: bash scripts/setup.sh %s", name, part)
 	}
+	tb.Fatalf("%s is missing; get it with: bash scripts/setup.sh kube", name)
 	return ""
+}
+
+func found(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // Root is the top of the repository.
@@ -187,11 +189,9 @@ func (p *Plane) Environment() []string {
 // its standard output; what went wrong is in the error with its error output.
 func (p *Plane) Do(ctx context.Context, input, name string, arguments ...string) (string, error) {
 	path := name
-	for _, folder := range []string{"kube/bin", "bin"} {
-		if at := filepath.Join(p.cache, folder, name); !strings.Contains(name, "/") && path == name {
-			if _, err := os.Stat(at); err == nil {
-				path = at
-			}
+	for _, folder := range []string{"bin", "kube/bin"} {
+		if at := filepath.Join(p.cache, folder, name); !strings.Contains(name, "/") && found(at) {
+			path = at
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, arguments...)
