@@ -23,7 +23,7 @@ for folder in "${folders[@]}"; do
   if [ -d "test/$folder" ]; then packages+=("./$folder/..."); else absent+=("$folder"); fi
 done
 
-go -C test test -tags deploycheck -count=1 -timeout 60m -p 1 -v "$@" "${packages[@]}" 2>&1 | tee "$log" | grep -v '^=== \|^    --- PASS\|^        --- PASS'
+go -C test test -tags deploycheck -count=1 -timeout 60m -p 1 -v "$@" "${packages[@]}" 2>&1 | tee "$log" | grep -v '^=== \|^ *    --- PASS\|no test files\]\|no tests to run'
 code=${PIPESTATUS[0]}
 
 passed=$(grep -c '^--- PASS' "$log")
@@ -33,7 +33,7 @@ echo
 echo 'not run:'
 {
   # What tests say of themselves, as "NOT RUN: what: why".
-  sed -n 's/.*NOT RUN: /NOT RUN: /p' "$log" | sort -u
+  sed -n '/deploy: NOT RUN/!s/.*NOT RUN: /NOT RUN: /p' "$log" | sort -u
   for part in "${lacking[@]}"; do echo "NOT RUN: what needs the part $part of the set-up: it could not be installed"; done
   for folder in "${absent[@]}"; do echo "NOT RUN: test/$folder: it is not in this checkout"; done
   grep -A 3 '^ *--- SKIP' "$log" | grep -v '^--$' | sed 's/^ */  /'
