@@ -76,6 +76,7 @@ RUN python3 -m venv /opt/yt-dlp \
  && /opt/yt-dlp/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary=:all: --require-hashes -r /tmp/yt-dlp.txt \
  && /opt/yt-dlp/bin/pip list --disable-pip-version-check --format=freeze >/opt/yt-dlp/packages.txt \
  && /opt/yt-dlp/bin/pip uninstall -y --disable-pip-version-check pip setuptools \
+ && rm -r /opt/yt-dlp/lib/python3*/site-packages/Cryptodome/SelfTest \
  && python3 -m compileall -q -j 0 /opt/yt-dlp
 
 FROM build-worker AS sbom-worker
