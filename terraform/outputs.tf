@@ -36,6 +36,11 @@ output "repository_urls" {
 output "secret_names" {
   description = "Of settings and cookies."
   value       = { settings = module.secrets.settings.name, cookies = module.secrets.cookies.name }
+
+  precondition {
+    condition     = contains(["", "TU_API_KEY_AQUI"], var.youtube_api_key)
+    error_message = "youtube_api_key is not given to Terraform, which keeps what it knows in its state in plain text. Put it into the secret: aws secretsmanager put-secret-value --secret-id SECRET_NAME --secret-string file://secret.json"
+  }
 }
 
 output "cluster_name" {

@@ -67,16 +67,13 @@ variable "service_timeout" {
   }
 }
 
+# Its check is a precondition of the output secret_names: a validation here would print
+# the key that it refuses.
 variable "youtube_api_key" {
   description = "Leave it empty: a key that is written here would lie in the state in plain text. Put it into the secret (docs/deploy/aws.md)."
   type        = string
   default     = ""
   sensitive   = true
-
-  validation {
-    condition     = contains(["", "TU_API_KEY_AQUI"], var.youtube_api_key)
-    error_message = "The key is not given to Terraform, which keeps it in its state in plain text. Put it into the secret: aws secretsmanager put-secret-value --secret-id SECRET_NAME --secret-string file://secret.json"
-  }
 }
 
 variable "oauth2_enabled" {

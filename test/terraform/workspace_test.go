@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 func serve(file string) error {
-	content, err := os.ReadFile(file) //nolint:gosec // named by the test
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func mirror(schema string) error {
 	}
 	script := "#!/bin/sh\nexec '" + self + "'\n"
 	program := filepath.Join(dir, "terraform-provider-aws_v"+awsschema.Version+"_x5")
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		return err
 	}
 	config := "disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path    = \"" + root + "\"\n    include = [\"hashicorp/aws\"]\n  }\n}\n"
@@ -147,11 +147,11 @@ var declared = regexp.MustCompile(`(?m)^(resource|data) "(aws_\w+)"`)
 // schemaFile reads the schema of the types that the code uses, and keeps it.
 func schemaFile(archive string) (string, error) {
 	var resources, data []string
-	err := filepath.WalkDir(origin, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(origin, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".tf" {
 			return err
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // of the repository
+		content, err := os.ReadFile(path)
 		for _, m := range declared.FindAllStringSubmatch(string(content), -1) {
 			if m[1] == "data" {
 				data = append(data, m[2])
@@ -213,7 +213,7 @@ func copyTree(from, to string) error {
 			}
 			return os.Symlink(link, target)
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // of the repository
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func workspace(t *testing.T) string {
 func run(dir string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, base.terraform, args...) //nolint:gosec // the tool under test
+	c := exec.CommandContext(ctx, base.terraform, args...)
 	c.Dir, c.Env = dir, base.env
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs

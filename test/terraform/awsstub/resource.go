@@ -14,6 +14,26 @@ import (
 	"github.com/butakero/butakero/test/terraform/awsschema"
 )
 
+// ValidateResourceTypeConfig implements tfprotov5.ResourceServer: what AWS alone knows
+// can not be set.
+func (p *provider) ValidateResourceTypeConfig(_ context.Context, in *tfprotov5.ValidateResourceTypeConfigRequest) (*tfprotov5.ValidateResourceTypeConfigResponse, error) {
+	config, err := in.Config.Unmarshal(p.resources[in.TypeName].ValueType())
+	if err != nil {
+		return nil, err
+	}
+	out := &tfprotov5.ValidateResourceTypeConfigResponse{}
+	block := p.schema.Resources[in.TypeName]
+	err = tftypes.Walk(config, func(path *tftypes.AttributePath, v tftypes.Value) (bool, error) {
+		if a := attribute(block, path); a != nil && a.Computed && !a.Optional && !v.IsNull() {
+			out.Diagnostics = append(out.Diagnostics, &tfprotov5.Diagnostic{
+				Severity: tfprotov5.DiagnosticSeverityError, Summary: "Read-only attribute", Detail: last(path) + " is not to be set: AWS decides it.", Attribute: path,
+			})
+		}
+		return true, nil
+	})
+	return out, err
+}
+
 // PlanResourceChange implements tfprotov5.ResourceServer: what nobody has set and AWS
 // makes up is unknown in a new resource, and stays in an old one.
 func (p *provider) PlanResourceChange(_ context.Context, in *tfprotov5.PlanResourceChangeRequest) (*tfprotov5.PlanResourceChangeResponse, error) {
@@ -28,9 +48,7 @@ func (p *provider) PlanResourceChange(_ context.Context, in *tfprotov5.PlanResou
 	}
 	if !planned.IsNull() {
 		block := p.schema.Resources[in.TypeName]
-		if planned, err = p.tagged(planned); err != nil {
-			return nil, err
-		}
+		planned = p.tagged(planned)
 		if prior.IsNull() {
 			planned, err = tftypes.Transform(planned, func(path *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
 				if a := attribute(block, path); a != nil && a.Computed && v.IsNull() {
@@ -48,21 +66,21 @@ func (p *provider) PlanResourceChange(_ context.Context, in *tfprotov5.PlanResou
 }
 
 // tagged sets tags_all: the default tags and, over them, the resource's own.
-func (p *provider) tagged(v tftypes.Value) (tftypes.Value, error) {
+func (p *provider) tagged(v tftypes.Value) tftypes.Value {
 	members := maps.Clone(object(v))
 	all, ok := members["tags_all"]
 	if !ok {
-		return v, nil
+		return v
 	}
 	if !members["tags"].IsFullyKnown() {
 		members["tags_all"] = tftypes.NewValue(all.Type(), tftypes.UnknownValue)
-		return tftypes.NewValue(v.Type(), members), nil
+		return tftypes.NewValue(v.Type(), members)
 	}
 	merged := map[string]tftypes.Value{}
 	maps.Copy(merged, p.tags)
 	maps.Copy(merged, object(members["tags"]))
 	members["tags_all"] = tftypes.NewValue(all.Type(), merged)
-	return tftypes.NewValue(v.Type(), members), nil
+	return tftypes.NewValue(v.Type(), members)
 }
 
 // ApplyResourceChange implements tfprotov5.ResourceServer.
