@@ -32,7 +32,8 @@ func (m mistake) plant(t *testing.T, dir string) {
 }
 
 // Those that the schema convicts: terraform validate. What is found while the code is
-// read hides what is found later, hence two rounds.
+// read hides what is found later, and what is wrong hides what depends on it, hence the
+// rounds.
 func TestValidationConvicts(t *testing.T) {
 	t.Parallel()
 	for name, mistakes := range map[string][]mistake{
@@ -40,21 +41,27 @@ func TestValidationConvicts(t *testing.T) {
 			{"main.tf", "  max_receives           = var.queue_max_receives\n", "", `The argument "max_receives" is required`},
 			{"main.tf", "  wait_seconds           = var.queue_wait_seconds\n", "  wait_second            = var.queue_wait_seconds\n", `An argument named "wait_second" is not expected`},
 		},
+		"services": {
+			{"modules/service-worker/main.tf", "  deployment_circuit_breaker {", "  deployment_circuit_breaker {\n    enable   = true\n    rollback = true\n  }\n\n  deployment_circuit_breaker {", `No more than 1 "deployment_circuit_breaker" blocks are allowed`},
+			{"modules/service-api/scaling.tf", "min_capacity       = var.min_tasks", `min_capacity       = "few"`, `Inappropriate value for attribute "min_capacity": a number is required`},
+		},
+		"roles and bounds": {
+			{"modules/service-worker/scaling.tf", "  max_capacity       = var.max_tasks\n", "", `The argument "max_capacity" is required`},
+			{"modules/service-api/main.tf", "aws_iam_role.task.arn", "aws_iam_role.tasks.arn", `A managed resource "aws_iam_role" "tasks" has not been declared`},
+		},
+		"alarms": {
+			{"modules/observability/main.tf", "  evaluation_periods  = each.value.periods\n", "", `The argument "evaluation_periods" is required`},
+		},
 		"schema": {
 			{"modules/queue/main.tf", "visibility_timeout_seconds ", "visibility_timeout_second ", `An argument named "visibility_timeout_second" is not expected`},
 			{"modules/edge/main.tf", "unhealthy_threshold", "unhealthy_treshold", `An argument named "unhealthy_treshold" is not expected`},
 			{"modules/secrets/main.tf", "  name                    = var.name\n", "  name                    = var.nam\n", `An input variable with the name "nam" has not been declared`},
-			{"modules/service-worker/scaling.tf", "  max_capacity       = var.max_tasks\n", "", `The argument "max_capacity" is required`},
 			{"modules/tables/main.tf", "  point_in_time_recovery {", "  point_in_time_restore {", `Blocks of type "point_in_time_restore" are not expected`},
 			{"modules/files/main.tf", "  versioning_configuration {", "  versioning_configuration = {", `An argument named "versioning_configuration" is not expected`},
 			{"modules/cluster/main.tf", "tags = merge(var.tags, { Name = var.name })", "tags {\n    Name = var.name\n  }", `Blocks of type "tags" are not expected`},
-			{"modules/service-api/scaling.tf", "min_capacity       = var.min_tasks", `min_capacity       = "few"`, `Inappropriate value for attribute "min_capacity": a number is required`},
-			{"modules/service-worker/main.tf", "  deployment_circuit_breaker {", "  deployment_circuit_breaker {\n    enable   = true\n    rollback = true\n  }\n\n  deployment_circuit_breaker {", `No more than 1 "deployment_circuit_breaker" blocks are allowed`},
 			{"modules/queue/main.tf", `resource "aws_sqs_queue_redrive_allow_policy"`, `resource "aws_sqs_redrive_allow_policy"`, `does not support resource type "aws_sqs_redrive_allow_policy"`},
-			{"modules/service-api/main.tf", "aws_iam_role.task.arn", "aws_iam_role.tasks.arn", `A managed resource "aws_iam_role" "tasks" has not been declared`},
 			{"modules/secrets/outputs.tf", "aws_secretsmanager_secret.cookies.arn", "aws_secretsmanager_secret.cookies.urn", `exported attribute named "urn"`},
 			{"modules/registry/main.tf", "  force_delete         = var.force_delete", "  force_delete         = var.force_delete\n  arn                  = \"x\"", "arn is not to be set"},
-			{"modules/observability/main.tf", "  evaluation_periods  = each.value.periods\n", "", `The argument "evaluation_periods" is required`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
