@@ -1,15 +1,17 @@
 # shellcheck shell=bash disable=SC2154 # cache is setup.sh's
 # terraform: what the checks of the deployment on AWS run: terraform itself, the npm
 # package that the schema of the AWS provider is read from (the provider is not needed),
-# and checkov.
+# and, when it is asked for by name (setup.sh terraform), checkov.
 
 terraform_version=v1.8.5
 aws_schema_version=21.22.1 # of @cdktf/provider-aws, as test/terraform/awsschema says
 checkov_version=3.3.30
+terraform_asked=${1:-all}
 
 terraform() {
   mkdir -p "$cache/terraform" || return 1
-  terraform_program && locked terraform_schema && locked terraform_checkov
+  terraform_program && locked terraform_schema || return 1
+  [ "$terraform_asked" = all ] || locked terraform_checkov
 }
 
 # Building it takes some minutes, gently.
@@ -57,4 +59,4 @@ terraform_checkov() {
 }
 
 # shellcheck disable=SC2034 # read by setup.sh
-parts+=("terraform terraform $terraform_version, the schema of its AWS provider, checkov $checkov_version")
+parts+=("terraform terraform $terraform_version and the schema of its AWS provider")
