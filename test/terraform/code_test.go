@@ -72,3 +72,18 @@ func TestVariablesOfTheOriginal(t *testing.T) {
 		}
 	}
 }
+
+// The tests beside the code, in Terraform's own language, with a mocked provider.
+func TestTerraformTest(t *testing.T) {
+	t.Parallel()
+	dir := workspace(t)
+	out := must(t, dir, "test", "-no-color")
+	if !strings.Contains(out, "Success! 7 passed, 0 failed.") {
+		t.Errorf("not seven tests that pass:\n%s", out)
+	}
+	mistake{"autoscaling.tf", "default     = 95", "default     = 100", ""}.plant(t, dir)
+	mistake{"autoscaling.tf", "default     = 120", "default     = 110", ""}.plant(t, dir)
+	if out, err := run(dir, "test", "-no-color"); err == nil || !strings.Contains(out, "killed before it has handed back") {
+		t.Errorf("a drain that is too long passes: %v\n%s", err, out)
+	}
+}
