@@ -109,7 +109,7 @@ func TestChaos(t *testing.T) {
 			// On a slow machine it lasts longer, for fifty kills.
 			for time.Since(begun) < lasts || s.counted("kills") < killsEach && time.Since(begun) < 3*lasts && !testing.Short() {
 				s.one()
-				pause(time.Duration(100+s.chance.IntN(250)) * time.Millisecond)
+				pause(time.Duration(50+s.chance.IntN(150)) * time.Millisecond)
 			}
 			close(calm)
 			clients.Wait()

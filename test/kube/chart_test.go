@@ -20,6 +20,9 @@ func TestChartLife(t *testing.T) {
 	p.Definitions(t, "keda", "cert-manager", "prometheus-operator")
 	p.Kubectl(t, "apply", "-f", filepath.Join(plane.Root(t), "deploy/kubernetes/namespaces/backend.yaml"))
 	p.Kubectl(t, "create", "secret", "generic", "backend-secret", "-n", "backend", "--from-literal=YOUTUBE_API_KEY=x")
+	if out, err := p.Do(t.Context(), volume, "kubectl", "apply", "-f", "-"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	chart := filepath.Join(t.TempDir(), "butakero")
 	if err := copyAll(ours(t), chart); err != nil {
 		t.Fatal(err)
@@ -77,8 +80,19 @@ func TestChartLife(t *testing.T) {
 	helm("uninstall", "butakero")
 	p.Kubectl(t, "wait", "-n", "backend", "--for", "delete", "pods", "--all", "--timeout", "60s")
 	for _, line := range differences(before, state(t, p)) {
-		if !strings.Contains(line, "PersistentVolumeClaim/") { // songs outlive a release
+		if !strings.Contains(line, "PersistentVolume") { // songs outlive a release
 			t.Errorf("after uninstall: %s", line)
 		}
 	}
 }
+
+// volume is where songs are kept: nobody makes volumes on this control plane.
+const volume = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: songs}
+spec:
+  capacity: {storage: 20Gi}
+  accessModes: [ReadWriteMany]
+  hostPath: {path: /songs}
+`

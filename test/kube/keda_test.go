@@ -187,13 +187,24 @@ func settle(t *testing.T, q jobs.Queue, deliveries []jobs.Delivery) {
 
 // quick has KEDA look every second, and shrink as soon as it may.
 const quick = `
-prometheus: %s
+autoscaling:
+  worker:
+    enabled: true
+    pollingInterval: 1
+    cooldownPeriod: 3
+    scaleDownStabilizationSeconds: 3
+    scaleDownPerMinute: 100
+    scaleUpPerMinute: 100
+    selector: state!=""
+    prometheus: %s
+storage: {existingClaim: songs}
 `
 
 const onSQS = `
-queue: %s
+engines: {queue: sqs}
+aws: {jobsQueueURL: %s}
 `
 
 const onKafka = `
-brokers: %s
+kafka: {brokers: %s, tls: false, caSecret: "", sasl: {mechanism: ""}}
 `
