@@ -174,13 +174,15 @@ func TestRebalance(t *testing.T) {
 				second := open(t, o)
 				seen.silences()
 				workSecond, stopSecond := context.WithCancel(work)
-				working.Go(func() { seen.receive(workSecond, "second", second) })
+				idle := make(chan struct{})
+				working.Go(func() { seen.receive(workSecond, "second", second); close(idle) })
 				joins = append(joins, seen.waitFor("the second has its share", 20*time.Second, func() bool {
 					return seen.count(func(o string) bool { return o == "second" }) == o.Partitions/2
 				}))
 				kept, moved := seen.silences()
 				movings, keepings = append(movings, moved), append(keepings, kept)
 				stopSecond()
+				<-idle // what it has in hand is settled
 				if err := second.Close(); err != nil {
 					t.Error(err)
 				}
