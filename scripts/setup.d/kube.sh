@@ -39,15 +39,16 @@ kube_etcd() {
 # Prometheus is unpacked, not installed: installing it would start it.
 kube_prometheus() {
   local at stage
-  [ -x "$cache/kube/bin/prometheus" ] && return
-  if at=$(command -v prometheus); then
+  [ -x "$cache/kube/bin/prometheus" ] && [ -x "$cache/kube/bin/promtool" ] && return
+  if at=$(command -v prometheus) && command -v promtool >/dev/null; then
     ln -sf "$at" "$cache/kube/bin/prometheus"
+    ln -sf "$(command -v promtool)" "$cache/kube/bin/promtool"
     return
   fi
   say "unpacking Debian's prometheus"
   stage=$(mktemp -d "$cache/kube/stage-XXXXXX") || return 1
   (cd "$stage" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } && dpkg -x prometheus_*.deb out &&
-    mv out/usr/bin/prometheus "$cache/kube/bin/prometheus") >"$cache/kube/prometheus.log" 2>&1 || tail -n 3 "$cache/kube/prometheus.log"
+    mv out/usr/bin/prometheus out/usr/bin/promtool "$cache/kube/bin/") >"$cache/kube/prometheus.log" 2>&1 || tail -n 3 "$cache/kube/prometheus.log"
   rm -rf "$stage"
   [ -x "$cache/kube/bin/prometheus" ] || {
     say "please install prometheus with your system's package manager"

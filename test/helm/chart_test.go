@@ -33,7 +33,7 @@ func tool(tb testing.TB) string {
 	}
 	path := filepath.Join(cache, "bin", "helm")
 	if _, err := os.Stat(path); err != nil {
-		tb.Fatalf("helm is missing: bash scripts/setup.sh helm_tool: %v", err)
+		tb.Fatalf("helm is missing: bash scripts/setup.sh helm: %v", err)
 	}
 	return path
 }
