@@ -55,7 +55,7 @@ func (b *built) build() {
 		return
 	}
 	out, err := exec.Command("go", "build", "-tags", b.tags, "-o", b.folder+"/",
-		"github.com/butakero/butakero/cmd/api", "github.com/butakero/butakero/cmd/worker").CombinedOutput()
+		"github.com/butakero/butakero/cmd/api", "github.com/butakero/butakero/cmd/worker", "github.com/butakero/butakero/cmd/butakero").CombinedOutput()
 	if err != nil {
 		b.err = fmt.Errorf("build: %w\n%s", err, out)
 	}
