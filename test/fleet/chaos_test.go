@@ -64,8 +64,10 @@ func TestChaos(t *testing.T) {
 	t.Logf("CHAOS_SEED=%d", seed)
 	var kills, accepted, ended, lost, copies int
 	points, run := map[string]int{}, 0
-	for i, row := range mixes {
+	var sum sync.Mutex // of what follows the storms, two of which rage at a time
+	storms := func(t *testing.T, i int, row mix) {
 		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
 			s := &storm{t: t, chance: rand.New(rand.NewPCG(seed, uint64(i))), counts: map[string]int{}, points: map[string]int{}, next: i * 5, nextAPI: i * 2, over: make(chan struct{})}
 			row, s.wires = row.wired(t)
 			w := filepath.Join(t.TempDir(), "witness")
@@ -120,6 +122,8 @@ func TestChaos(t *testing.T) {
 			for _, wrong := range seen.wrong {
 				t.Error(wrong)
 			}
+			sum.Lock()
+			defer sum.Unlock()
 			run++
 			kills += s.counts["kills"]
 			accepted, ended, lost, copies = accepted+out.accepted, ended+out.ended, lost+out.lost, copies+out.copies
@@ -130,6 +134,11 @@ func TestChaos(t *testing.T) {
 				row.name, s.faults(), out.accepted, out.ended, out.failed, out.lost, out.copies, seen.downloads, seen.commits, out.slowest.Round(100*time.Millisecond), out.last.Job.Attempt)
 		})
 	}
+	t.Run("on", func(t *testing.T) {
+		for i, row := range mixes {
+			storms(t, i, row)
+		}
+	})
 	var died []string
 	for _, point := range slices.Sorted(maps.Keys(points)) {
 		died = append(died, fmt.Sprintf("%s %d", point, points[point]))
