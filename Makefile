@@ -21,6 +21,7 @@ demo: ## make songs with no account, key or network, and verify them (DEMO_DIR=f
 .PHONY: test
 test: ## install what the tests need and run everything
 	@bash scripts/setup.sh || echo 'make test: going on without what could not be installed'
+	@echo 'make test: builds of images, the control plane and KEDA are in make deploy-check'
 	@go -C test run ./cmd/check -cache '$(CACHE)'
 
 .PHONY: build
