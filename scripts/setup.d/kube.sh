@@ -7,6 +7,7 @@
 # kwok's nodes and pods get on.
 
 kubernetes_version=v1.34.2
+kubeconform_version=v0.8.0
 kubernetes_staging=v0.34.2 # the version of the modules below staging/ in that release
 kwok_version=v0.8.0
 helm_version_of_kube=v3.22.0
@@ -26,8 +27,18 @@ kube() {
       flock -n 9 || { say "waiting for another set-up of kube"; flock 9; }
     fi
     kube_etcd 9>&- && kube_prometheus 9>&- && kube_crds 9>&- && kube_strimzi 9>&- && kube_plane 9>&- && kube_kwok 9>&- && kube_keda 9>&- &&
-      tool helm helm.sh/helm/v3/cmd/helm "$helm_version_of_kube" 9>&-
+      tool helm helm.sh/helm/v3/cmd/helm "$helm_version_of_kube" 9>&- && kube_conform 9>&-
   )
+}
+
+# kubeconform, and what Kubernetes itself says of its kinds, to make schemas of.
+kube_conform() {
+  local from
+  tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version" || return 1
+  [ -e "$cache/kube/swagger-$kubernetes_version.json" ] && return
+  from=$(kube_source k8s.io/kubernetes "$kubernetes_version") || return 1
+  cp "$from/api/openapi-spec/swagger.json" "$cache/kube/swagger.json.new" && chmod u+w "$cache/kube/swagger.json.new" &&
+    mv "$cache/kube/swagger.json.new" "$cache/kube/swagger-$kubernetes_version.json"
 }
 
 kube_etcd() {
