@@ -19,7 +19,7 @@ func TestReadme(t *testing.T) {
 	}
 	file := filepath.Join(chart, "README.md")
 	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // for all to read
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
