@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/butakero/butakero/test/kube/plane"
@@ -47,59 +47,20 @@ func (c call) changes() bool {
 	return false
 }
 
-// standIn answers as a healthy and empty cluster does, unless the environment says
-// otherwise, and writes down what it was asked.
-func standIn(program string, arguments []string) int {
-	c := call{Program: program, Arguments: arguments}
-	if slices.ContainsFunc(arguments, func(a string) bool { return strings.HasSuffix(a, "/dev/stdin") || a == "-" }) {
-		raw, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return 99
-		}
-		c.Input = string(raw)
-	}
-	raw, err := json.Marshal(c)
+// standIn builds the program that takes the place of kubectl and helm, once. It is not
+// this test itself, which the race detector would make slow to start.
+var standIn = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
 	if err != nil {
-		return 99
+		return "", err
 	}
-	log, err := os.OpenFile(os.Getenv("STANDIN_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	path := filepath.Join(filepath.Dir(self), "standin") // go test removes that folder
+	out, err := exec.Command("go", "build", "-o", path, "./standin").CombinedOutput()
 	if err != nil {
-		return 99
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	if _, err := log.Write(append(raw, '\n')); err != nil {
-		return 99
-	}
-	words := strings.Join(arguments, " ")
-	for _, rule := range strings.Split(os.Getenv("STANDIN_ANSWERS"), "\n") {
-		part, answer, _ := strings.Cut(rule, " => ")
-		if part != "" && strings.Contains(program+" "+words, part) {
-			text, failed := strings.CutPrefix(answer, "! ")
-			if failed {
-				fmt.Fprintln(os.Stderr, text)
-				return 1
-			}
-			fmt.Println(strings.ReplaceAll(text, "|", "\n"))
-			return 0
-		}
-	}
-	switch {
-	case strings.Contains(words, "get --raw /version"):
-		fmt.Println("{\n  \"major\": \"1\",\n  \"minor\": \"34\"\n}")
-	case program == "helm" && strings.HasPrefix(words, "version"):
-		fmt.Print("v3.22.0")
-	case program == "helm" && (strings.HasPrefix(words, "status") || strings.HasPrefix(words, "get")):
-		return 1 // there is no release
-	case strings.Contains(words, "jsonpath={.data.MONGO_USER}"):
-		fmt.Print("YWRtaW4tdXNlcg==") // admin-user
-	case strings.HasPrefix(words, "get secret") && strings.Contains(words, "jsonpath"):
-		fmt.Print("eA==")
-	case strings.HasPrefix(words, "get namespace"), strings.HasPrefix(words, "get secret"):
-		return 1
-	case strings.Contains(words, "--dry-run=client -o yaml"):
-		fmt.Println("kind: Secret")
-	}
-	return 0
-}
+	return path, nil
+})
 
 // stage is a copy of what deploy.sh needs, with stand-ins for kubectl and helm.
 type stage struct {
@@ -119,12 +80,12 @@ func newStage(t *testing.T) *stage {
 	if err := os.RemoveAll(filepath.Join(s.folder, "deploy/kubernetes/secret.yaml")); err != nil { // somebody's own
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
+	program, err := standIn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"kubectl", "helm"} {
-		s.link(t, self, name)
+		s.link(t, program, name)
 	}
 	for _, name := range []string{"bash", "sed", "awk", "grep", "cut", "tr", "head", "tail", "base64", "cat", "mktemp", "seq", "sleep", "dirname", "wc", "rm", "curl", "sort"} {
 		path, err := exec.LookPath(name)

@@ -30,9 +30,11 @@ func fresh(tb testing.TB, endpoint string) string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
 	url := servers.QueueURL(tb, endpoint, "butakero-test-"+hex.EncodeToString(b[:]))
-	client := sqs.NewFromConfig(servers.AWS(tb, endpoint))
+	direct := servers.SQS(tb) // past the faults of a test
+	client := sqs.NewFromConfig(servers.AWS(tb, direct))
 	tb.Cleanup(func() {
 		for _, made := range []string{url, url + "-dead"} {
+			made = strings.Replace(made, endpoint, direct, 1)
 			_, _ = client.DeleteQueue(context.Background(), &sqs.DeleteQueueInput{QueueUrl: &made}) // most were never made
 		}
 	})
